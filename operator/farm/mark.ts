@@ -1,0 +1,54 @@
+// The mark: what a row's ServerGUID says of its owner, its cluster and the pod that it was made for (design, promises). A UUID of
+// version 8 whose digits are the first digits of three hashes; it never says anything about rows that a person or the product made.
+
+import { createHash } from "node:crypto";
+import type { PodHash, PodUid, ServerRow } from "./model.ts";
+
+export interface Mark {
+  readonly owner: string; // 15 hex digits
+  readonly namespace: string; // 6 hex digits
+  readonly pod: PodHash;
+}
+
+/** Whose marks a farm writes and recognises. */
+export interface MarkIdentity {
+  readonly ownerId: string;
+  readonly namespaceUid: string;
+}
+
+/** What a row is to a farm. */
+export type RowKinship =
+  | { readonly kind: "ours"; readonly pod: PodHash } // of this cluster
+  | { readonly kind: "otherCluster"; readonly pod: PodHash }
+  | { readonly kind: "foreign" };
+
+const pattern = /^([0-9a-f]{8})-([0-9a-f]{4})-8([0-9a-f]{3})-8([0-9a-f]{3})-([0-9a-f]{3})([0-9a-f]{9})$/;
+
+const digits = (count: number, ...lines: readonly string[]): string =>
+  createHash("sha256").update(lines.join("\n"), "utf8").digest("hex").slice(0, count);
+
+const ownerDigits = (ownerId: string, serverName: string): string => digits(15, "webfarm.dev/owner", ownerId, serverName.toLowerCase());
+const namespaceDigits = (namespaceUid: string): string => digits(6, "webfarm.dev/namespace", namespaceUid);
+
+export const podHash = (uid: PodUid): PodHash => digits(9, "webfarm.dev/pod", uid) as PodHash;
+
+/** The ServerGUID of a row named `serverName` made for that pod, lower case with dashes. */
+export function markFor(identity: MarkIdentity, serverName: string, podUid: PodUid): string {
+  const o = ownerDigits(identity.ownerId, serverName);
+  const n = namespaceDigits(identity.namespaceUid);
+  return `${o.slice(0, 8)}-${o.slice(8, 12)}-8${o.slice(12)}-8${n.slice(0, 3)}-${n.slice(3)}${podHash(podUid)}`;
+}
+
+/** The parts of a GUID that has a mark's form; undefined where it cannot be one. */
+export function readMark(guid: string | null): Mark | undefined {
+  const parts = guid === null ? null : pattern.exec(guid.toLowerCase());
+  if (parts === null) return undefined;
+  const [, o1 = "", o2 = "", o3 = "", n1 = "", n2 = "", pod = ""] = parts;
+  return { owner: o1 + o2 + o3, namespace: n1 + n2, pod: pod as PodHash };
+}
+
+export function kinship(row: Pick<ServerRow, "name" | "guid">, identity: MarkIdentity): RowKinship {
+  const mark = readMark(row.guid);
+  if (mark === undefined || mark.owner !== ownerDigits(identity.ownerId, row.name)) return { kind: "foreign" };
+  return { kind: mark.namespace === namespaceDigits(identity.namespaceUid) ? "ours" : "otherCluster", pod: mark.pod };
+}
