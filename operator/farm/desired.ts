@@ -1,0 +1,61 @@
+// Which pods are this farm's, under which server name each, and who holds a name that two pods want. It decides nothing about rows.
+
+import { hasEnded, isAlive } from "./hasEnded.ts";
+import { podHash, readMark } from "./mark.ts";
+import type { FarmKey, Pod, PodHash, ServerName, ServerRow } from "./model.ts";
+import type { MemberObservation, Observation } from "./observation.ts";
+import { matches } from "./selector.ts";
+import { comparable, renderServerName } from "./serverName.ts";
+import type { Rendered } from "./serverName.ts";
+
+export interface ClaimedPod {
+  readonly pod: Pod;
+  readonly hash: PodHash;
+  readonly member: MemberObservation;
+  readonly name: Rendered<ServerName>;
+}
+
+export interface Desired {
+  /** Pods of this farm that have not ended; terminating ones too. */
+  readonly claimed: readonly ClaimedPod[];
+  /** Of each comparable name, the pod that has it: alive and bound, or the row's own until it has ended. */
+  readonly holders: ReadonlyMap<string, ClaimedPod>;
+  /** Alive and bound, but an older WebFarm has them. */
+  readonly taken: readonly { readonly pod: Pod; readonly by: FarmKey }[];
+}
+
+/** Alive and bound to a node: a pod that is to have a row. */
+export const wantsRow = ({ pod }: Pick<ClaimedPod, "pod">): boolean => isAlive(pod) && pod.node !== undefined;
+
+export function desiredServers(observation: Observation, rows: readonly ServerRow[]): Desired {
+  const claimed: ClaimedPod[] = [];
+  const taken: { pod: Pod; by: FarmKey }[] = [];
+  for (const pod of observation.pods.pods) {
+    if (hasEnded(pod)) continue;
+    const member = observation.members.find(({ selector }) => selector !== undefined && matches(selector, pod.labels));
+    if (member === undefined) continue;
+    const by = observation.takenByOlder.get(pod.uid);
+    if (by === undefined) claimed.push({ pod, hash: podHash(pod.uid), member, name: renderServerName(member.serverName, pod) });
+    else if (wantsRow({ pod })) taken.push({ pod, by });
+  }
+  return { claimed, holders: holdersOf(claimed, rows), taken };
+}
+
+function holdersOf(claimed: readonly ClaimedPod[], rows: readonly ServerRow[]): ReadonlyMap<string, ClaimedPod> {
+  const marked = new Map<string, PodHash | undefined>(rows.map((row) => [comparable(row.name), readMark(row.guid)?.pod]));
+  const holders = new Map<string, ClaimedPod>();
+  for (const candidate of claimed) {
+    if (!candidate.name.ok) continue;
+    const name = comparable(candidate.name.value);
+    const isRowsOwn = marked.get(name) === candidate.hash;
+    if (!isRowsOwn && !wantsRow(candidate)) continue;
+    const holder = holders.get(name);
+    if (holder === undefined || isRowsOwn || (marked.get(name) !== holder.hash && isOlder(candidate.pod, holder.pod))) holders.set(name, candidate);
+  }
+  return holders;
+}
+
+/** The tie-break of Kubernetes controllers: creation, then UID. */
+export function isOlder(a: { readonly createdAtMs: number; readonly uid: string }, b: { readonly createdAtMs: number; readonly uid: string }): boolean {
+  return a.createdAtMs !== b.createdAtMs ? a.createdAtMs < b.createdAtMs : a.uid < b.uid;
+}

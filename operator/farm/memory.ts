@@ -1,0 +1,94 @@
+// What a process remembers of a farm between passes: moments, on the monotonic clock, from which waits count. All of it may be lost in
+// a crash; then every wait only starts anew. No evidence for a removal is kept here but "a live read of this process found it gone".
+
+import { hasEnded, isAlive } from "./hasEnded.ts";
+import type { Milliseconds, PodUid, ServerRow } from "./model.ts";
+import type { Observation } from "./observation.ts";
+
+/** A row as it was read: another ServerID or GUID is another row. */
+export type RowKey = string & { readonly rowKey: never };
+export const rowKey = (row: Pick<ServerRow, "serverID" | "guid">): RowKey => `${row.serverID}/${row.guid ?? ""}` as RowKey;
+
+export interface FarmMemory {
+  /** When each pod was first seen bound to a node. */
+  readonly boundSince: ReadonlyMap<PodUid, Milliseconds>;
+  /** When a live read of this process first found the row's pod gone, and the newest ping of its server then. */
+  readonly missingSince: ReadonlyMap<RowKey, PingWatch>;
+  /** Since when no new ping of a server that another cluster registered has arrived. */
+  readonly silentSince: ReadonlyMap<RowKey, PingWatch>;
+  /** When the row's pod was first seen ended or not seen at all: for the successor of a StatefulSet's pod. */
+  readonly goneSince: ReadonlyMap<RowKey, Milliseconds>;
+  /** When rows were removed because their pod was missing, the last 10 minutes (promise 5). */
+  readonly removedAsMissing: readonly Milliseconds[];
+  /** Late registrations under way; see lateRegistration.ts. */
+  readonly late: LateRegistration;
+  /** Writes of single rows that the server refused, by comparable name; tried again at `retryMs`. */
+  readonly refusals: ReadonlyMap<string, Refusal>;
+  readonly deletingSinceMs?: Milliseconds;
+}
+
+export interface PingWatch {
+  readonly sinceMs: Milliseconds;
+  readonly ping?: string;
+}
+
+export interface LateRegistration {
+  /** Pods at a time: a quarter of those first counted, at least one. 0: nothing is paced. */
+  readonly quota: number;
+  readonly restarting: ReadonlyMap<PodUid, { readonly sinceMs: Milliseconds; readonly seenNotReady: boolean }>;
+}
+
+export interface Refusal {
+  readonly reason: string;
+  readonly message: string;
+  readonly retryMs: Milliseconds;
+}
+
+export const emptyMemory: FarmMemory = {
+  boundSince: new Map(),
+  missingSince: new Map(),
+  silentSince: new Map(),
+  goneSince: new Map(),
+  removedAsMissing: [],
+  late: { quota: 0, restarting: new Map() },
+  refusals: new Map(),
+};
+
+/** How long rows removed as missing count in the view of promise 5. */
+export const missingWindowMs = 10 * 60_000;
+/** A late registration that is not seen to restart holds up the next ones no longer than this. */
+export const lateRestartLimitMs = 120_000;
+
+/** The memory after seeing `observation`: new moments begin, those of pods and rows that are no more are dropped. */
+export function remember(memory: FarmMemory, observation: Observation): FarmMemory {
+  const { nowMs } = observation;
+  const next = {
+    ...memory,
+    boundSince: boundSince(memory, observation),
+    removedAsMissing: memory.removedAsMissing.filter((at) => nowMs - at < missingWindowMs),
+    late: { ...memory.late, restarting: restarting(memory, observation) },
+    refusals: new Map([...memory.refusals].filter(([, refusal]) => refusal.retryMs > nowMs)),
+    ...(observation.farm.deletionAtMs !== undefined && { deletingSinceMs: memory.deletingSinceMs ?? nowMs }),
+  };
+  if (observation.table.kind !== "read") return next;
+  const keys = new Set(observation.table.read.rows.map(rowKey));
+  const kept = <T>(map: ReadonlyMap<RowKey, T>): ReadonlyMap<RowKey, T> => new Map([...map].filter(([key]) => keys.has(key)));
+  return { ...next, missingSince: kept(memory.missingSince), silentSince: kept(memory.silentSince), goneSince: kept(memory.goneSince) };
+}
+
+function boundSince(memory: FarmMemory, { pods, nowMs }: Observation): ReadonlyMap<PodUid, Milliseconds> {
+  const bound = pods.pods.filter((pod) => pod.node !== undefined && !hasEnded(pod));
+  return new Map(bound.map((pod) => [pod.uid, memory.boundSince.get(pod.uid) ?? nowMs]));
+}
+
+/** A restart is over when the pod was not Ready and is Ready again, has gone, or has taken too long. */
+function restarting(memory: FarmMemory, { pods, nowMs }: Observation): LateRegistration["restarting"] {
+  const alive = new Map(pods.pods.filter(isAlive).map((pod) => [pod.uid, pod]));
+  const next = new Map<PodUid, { sinceMs: Milliseconds; seenNotReady: boolean }>();
+  for (const [uid, { sinceMs, seenNotReady }] of memory.late.restarting) {
+    const pod = alive.get(uid);
+    if (pod === undefined || nowMs - sinceMs >= lateRestartLimitMs || (seenNotReady && pod.ready)) continue;
+    next.set(uid, { sinceMs, seenNotReady: seenNotReady || !pod.ready });
+  }
+  return next;
+}
