@@ -1,0 +1,189 @@
+// From an observation to what is to be done about each row and each pod. Pure: it asks for removals, but only a live read made after it
+// (rows.ts has the evidence, reconcile.ts does the reading) turns one into a statement.
+//
+//   row                      pod of the row          a pod wants the name   then
+//   ours                     alive                   -                      keep (Registered, or Disabled by a person)
+//   ours                     terminating             -                      keep (Draining)
+//   ours                     ended or missing        yes                    give it that pod's mark
+//   ours                     ended                   no                     remove
+//   ours                     missing                 no                     wait, then remove
+//   ours, another cluster's  any                     yes                    Conflict; that pod's mark once its pings have stopped
+//   ours, another cluster's  any                     no                     Blocked
+//   foreign                  -                       yes                    Conflict
+//   foreign                  -                       no                     count
+//   none                     -                       yes                    insert
+
+import { desiredServers, wantsRow } from "./desired.ts";
+import type { ClaimedPod, Desired } from "./desired.ts";
+import { paceLate } from "./lateRegistration.ts";
+import { kinship, markFor } from "./mark.ts";
+import type { FarmMemory, RowKey } from "./memory.ts";
+import type { Milliseconds, Pod, PodUid, ServerName, ServerRow, TableRead } from "./model.ts";
+import { isComplete } from "./observation.ts";
+import type { Observation } from "./observation.ts";
+import { judgeOurRows } from "./rows.ts";
+import type { RowVerdict } from "./rows.ts";
+import { comparable } from "./serverName.ts";
+
+export type ServerState = "Blocked" | "Conflict" | "LimitReached" | "Stale" | "Draining" | "Unsynchronised" | "Disabled" | "Pending" | "Registered";
+
+/** One line of status.servers: a row, a pod, or both. */
+export interface ServerView {
+  readonly name: string;
+  readonly state: ServerState;
+  readonly reason: string;
+  readonly message: string;
+  readonly row?: ServerRow;
+  readonly pod?: Pod;
+  readonly member?: string;
+}
+
+export interface Insert {
+  readonly name: ServerName;
+  readonly guid: string;
+  readonly claim: ClaimedPod;
+  readonly late: boolean;
+}
+
+/** Give a row another pod's mark: the next pod of its name (`handOver`), or a pod of this cluster (`takeOver`). */
+export interface Remark {
+  readonly kind: "handOver" | "takeOver";
+  readonly row: ServerRow;
+  readonly newGuid: string;
+  readonly claim: ClaimedPod;
+}
+
+/** What a removal rests on until the live read: its pod was seen to end, it was missing long enough, or the user wants no rows left. */
+export type Evidence = "ended" | "missing" | "removeAll";
+
+export interface Removal {
+  readonly row: ServerRow;
+  readonly evidence: Evidence;
+  /** Where known: the pod that the row was made for. */
+  readonly pod?: Pod;
+}
+
+export interface Plan {
+  readonly desired: Desired;
+  readonly inserts: readonly Insert[];
+  readonly marks: readonly Remark[];
+  readonly removals: readonly Removal[];
+  /** Rows whose pod is missing and whose wait begins with a live read. */
+  readonly unconfirmed: readonly ServerRow[];
+  readonly servers: readonly ServerView[];
+  readonly foreign: number;
+  /** Rows that need a person's approval. */
+  readonly blocked: readonly ServerRow[];
+  /** First time at which something in this plan changes by itself, from now. */
+  readonly lookAgainMs?: Milliseconds;
+  readonly lateQuota: number;
+  /** Rows, by the moment from which their pod is not to be seen alive any more. */
+  readonly gone: readonly RowKey[];
+}
+
+const noRows: TableRead = { rows: [], truncated: false };
+
+export function planFarm(observation: Observation, memory: FarmMemory): Plan {
+  const read = observation.table.kind === "read" ? observation.table.read : noRows;
+  const desired = desiredServers(observation, read.rows);
+  const verdicts = judgeOurRows(observation, memory, desired, read);
+  const byName = new Map(read.rows.map((row) => [comparable(row.name), row]));
+  const pods = planPods(observation, memory, desired, byName, verdicts);
+  const waits = [pods.lookAgainMs, ...verdicts.map((verdict) => verdict.lookAgainMs)].filter((ms) => ms !== undefined);
+  return {
+    desired,
+    inserts: pods.inserts,
+    marks: verdicts.flatMap((verdict) => verdict.mark ?? []),
+    removals: verdicts.flatMap((verdict) => verdict.removal ?? []),
+    unconfirmed: verdicts.flatMap((verdict) => (verdict.unconfirmed === true ? [verdict.row] : [])),
+    servers: [...verdicts.map((verdict) => verdict.view), ...pods.views],
+    foreign: read.rows.filter((row) => kinship(row, observation.identity).kind === "foreign").length,
+    blocked: verdicts.flatMap((verdict) => (verdict.view.state === "Blocked" ? [verdict.row] : [])),
+    lateQuota: pods.lateQuota,
+    gone: verdicts.flatMap((verdict) => verdict.gone ?? []),
+    ...(waits.length > 0 && { lookAgainMs: Math.max(0, Math.min(...waits)) }),
+  };
+}
+
+interface PodsPlan {
+  readonly inserts: readonly Insert[];
+  readonly views: readonly ServerView[];
+  readonly lateQuota: number;
+  readonly lookAgainMs?: Milliseconds;
+}
+
+/** Pods that have no row of their own: insert, or say why not. */
+function planPods(
+  observation: Observation,
+  memory: FarmMemory,
+  desired: Desired,
+  byName: ReadonlyMap<string, ServerRow>,
+  verdicts: readonly RowVerdict[],
+): PodsPlan {
+  const views: ServerView[] = desired.taken.map(({ pod, by }) =>
+    podView(pod, "Conflict", "OtherWebFarm", `WebFarm ${by} selects this pod too and is older. Change the selector of one of them.`),
+  );
+  const spokenFor = new Set<PodUid>(verdicts.flatMap((verdict) => verdict.view.pod?.uid ?? []));
+  const candidates: Candidate[] = [];
+  for (const claim of desired.claimed) {
+    if (!wantsRow(claim) || spokenFor.has(claim.pod.uid)) continue;
+    const obstacle = obstacleTo(observation, memory, claim, desired, byName);
+    if (!claim.name.ok || obstacle !== undefined) views.push(obstacle ?? podView(claim.pod, "Conflict", "InvalidName", claim.name.ok ? "" : claim.name.message));
+    else candidates.push({ claim, pod: claim.pod, name: claim.name.value });
+  }
+  const pace = paceLate(candidates.filter(({ pod }) => pod.ready), memory.late, observation.nowMs);
+  const now = [...candidates.filter(({ pod }) => !pod.ready), ...pace.now];
+  views.push(...now.map(({ claim, name }) => claimView(claim, name, "Pending", "AwaitingRow", "The row is about to be written.")));
+  views.push(...pace.later.map(({ claim, name }) => claimView(claim, name, "Pending", "LateRegistration", lateMessage)));
+  return {
+    inserts: now.map(({ claim, name }) => ({ name, claim, guid: markFor(observation.identity, name, claim.pod.uid), late: claim.pod.ready })),
+    views,
+    lateQuota: pace.quota,
+    ...(pace.lookAgainMs !== undefined && { lookAgainMs: pace.lookAgainMs }),
+  };
+}
+
+interface Candidate {
+  readonly claim: ClaimedPod;
+  readonly pod: Pod;
+  readonly name: ServerName;
+}
+
+const lateMessage =
+  "The pod served before it had a row, and restarts when it finds one: rows are written for a quarter of such pods at a time, so that the site stays up.";
+
+function obstacleTo(
+  observation: Observation,
+  memory: FarmMemory,
+  claim: ClaimedPod,
+  desired: Desired,
+  byName: ReadonlyMap<string, ServerRow>,
+): ServerView | undefined {
+  if (!claim.name.ok) return undefined;
+  const name = claim.name.value;
+  const holder = desired.holders.get(comparable(name));
+  if (holder !== undefined && holder.pod.uid !== claim.pod.uid) {
+    return claimView(claim, name, "Conflict", "NameOfAnotherPod", `Pod ${holder.pod.name} has this server name until it has ended. Two members must not yield one name.`);
+  }
+  if (observation.table.kind !== "read") {
+    const message = observation.table.kind === "unavailable" ? observation.table.problem.message : "The database has not been read yet.";
+    return claimView(claim, name, "Pending", "DatabaseUnavailable", message);
+  }
+  const row = byName.get(comparable(name));
+  if (row !== undefined) {
+    const message = `Row ${row.serverID} has this name and is not ours. Delete it in the administration, or give the member another serverName.`;
+    return { ...claimView(claim, name, "Conflict", "ForeignRow", message), row };
+  }
+  const refusal = memory.refusals.get(comparable(name));
+  if (refusal !== undefined) return claimView(claim, name, "Conflict", refusal.reason, refusal.message);
+  if (!isComplete(claim.member)) return claimView(claim, name, "Pending", "WorkloadUnresolved", `${claim.member.workloadName} cannot be read; see condition WorkloadsResolved.`);
+  return undefined;
+}
+
+const podView = (pod: Pod, state: ServerState, reason: string, message: string): ServerView => ({ name: pod.name, pod, state, reason, message });
+
+const claimView = (claim: ClaimedPod, name: string, state: ServerState, reason: string, message: string): ServerView => ({
+  ...podView(claim.pod, state, reason, message),
+  name,
+  member: claim.member.name,
+});

@@ -1,0 +1,181 @@
+// The verdict on each row that carries our owner's mark: keep, hand over, remove or report. A row is never removed because it is missing
+// something; only because its pod was seen to end, or has been missing for longer than its process can live (promises 2, 3 and 5).
+
+import type { ClaimedPod, Desired } from "./desired.ts";
+import { wantsRow } from "./desired.ts";
+import { hasEnded, isAlive, phaseIsGuessed } from "./hasEnded.ts";
+import { kinship, markFor } from "./mark.ts";
+import { rowKey } from "./memory.ts";
+import type { FarmMemory, RowKey } from "./memory.ts";
+import type { Milliseconds, Pod, PodHash, SeenPod, ServerRow, TableRead } from "./model.ts";
+import type { Observation } from "./observation.ts";
+import type { Removal, Remark, ServerState, ServerView } from "./plan.ts";
+import { comparable } from "./serverName.ts";
+import { isWantedByStatefulSet } from "./statefulSet.ts";
+
+export interface RowVerdict {
+  readonly row: ServerRow;
+  readonly view: ServerView;
+  readonly mark?: Remark;
+  readonly removal?: Removal;
+  readonly unconfirmed?: boolean;
+  readonly gone?: RowKey;
+  readonly lookAgainMs?: Milliseconds;
+}
+
+/** Where the pod is for which a row was made. */
+export type Whereabouts =
+  | { readonly kind: "alive" | "draining" | "ended"; readonly pod: Pod }
+  /** Not to be seen, its end unseen; `last` is its last state, if this process ever saw it. */
+  | { readonly kind: "missing"; readonly last?: SeenPod };
+
+/** A StatefulSet's successor of the name has this long to appear before the row goes. */
+export const successorWaitMs = 60_000;
+const gracePaddingMs = 10_000;
+const smallestGraceSeconds = 30;
+
+export function whereabouts(hash: PodHash, { pods }: Pick<Observation, "pods">): Whereabouts {
+  const seen = pods.seen(hash);
+  if (seen === undefined) return { kind: "missing" };
+  if (seen.ended || hasEnded(seen.pod)) return { kind: "ended", pod: seen.pod };
+  if (seen.presence !== "present") return { kind: "missing", last: seen };
+  return { kind: isAlive(seen.pod) ? "alive" : "draining", pod: seen.pod };
+}
+
+interface Context {
+  readonly observation: Observation;
+  readonly memory: FarmMemory;
+  readonly desired: Desired;
+  readonly read: TableRead;
+  readonly viewLooksWrong: boolean;
+  /** Comparable names that a pod in the cache yields and that has not ended. */
+  readonly livingNames: ReadonlySet<string>;
+}
+
+export function judgeOurRows(observation: Observation, memory: FarmMemory, desired: Desired, read: TableRead): readonly RowVerdict[] {
+  const kin = read.rows.flatMap((row) => {
+    const kind = kinship(row, observation.identity);
+    return kind.kind === "foreign" ? [] : [{ row, kind: kind.kind, where: whereabouts(kind.pod, observation) }];
+  });
+  const ours = kin.filter(({ kind }) => kind === "ours");
+  const livingNames = new Set(
+    [...observation.pods.pods.filter((pod) => !hasEnded(pod)).map((pod) => pod.name), ...desired.claimed.flatMap(({ name }) => (name.ok ? [name.value] : []))].map(comparable),
+  );
+  const viewLooksWrong = looksWrong(observation, memory, desired, ours);
+  const context: Context = { observation, memory, desired, read, livingNames, viewLooksWrong };
+  return kin.map(({ row, kind, where }) => (kind === "ours" ? judgeOurs(row, where, context) : judgeOtherClusters(row, context)));
+}
+
+/** Promise 5: at least three rows, and more than half of the farm's, miss their pod, while fewer than half of the wanted pods are alive. */
+function looksWrong(observation: Observation, memory: FarmMemory, desired: Desired, ours: readonly { readonly where: Whereabouts }[]): boolean {
+  const removed = memory.removedAsMissing.length;
+  const missing = ours.filter(({ where }) => where.kind === "missing").length + removed;
+  if (missing < 3 || missing * 2 <= ours.length + removed) return false;
+  const wanted = observation.members.map(({ workload }) => (workload.kind === "found" ? (workload.replicas ?? 0) : workload.kind === "unknown" ? undefined : 0));
+  if (wanted.includes(undefined)) return true; // who cannot say how many pods there should be cannot call the view right
+  const alive = desired.claimed.filter(wantsRow).length;
+  return alive * 2 < wanted.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+}
+
+function judgeOurs(row: ServerRow, where: Whereabouts, context: Context): RowVerdict {
+  switch (where.kind) {
+    case "alive": {
+      const claim = claimOf(where.pod, context);
+      const [state, reason, message] = row.enabled
+        ? (["Registered", "Registered", ""] as const)
+        : (["Disabled", "DisabledByPerson", "A person switched the row off (ServerEnabled = 0). Enable it in the administration, or leave it: the operator does not."] as const);
+      return { row, view: view(row, state, reason, message, where.pod, claim?.member.name) };
+    }
+    case "draining":
+      return { row, view: view(row, "Draining", "PodTerminating", drainingMessage(where.pod), where.pod, claimOf(where.pod, context)?.member.name) };
+    case "ended":
+    case "missing":
+      return judgeGone(row, where, context);
+  }
+}
+
+const claimOf = (pod: Pod, { desired }: Context): ClaimedPod | undefined => desired.claimed.find((claim) => claim.pod.uid === pod.uid);
+
+function drainingMessage(pod: Pod): string {
+  const node = pod.node ?? "";
+  if (phaseIsGuessed(pod)) {
+    return `Node ${node} was lost and the pod's process may live on. If the node is really off, taint it node.kubernetes.io/out-of-service=nodeshutdown:NoExecute.`;
+  }
+  return `The pod ends and its process may still live; the row stays until it has ended. If node ${node} is dead, taint it node.kubernetes.io/out-of-service=nodeshutdown:NoExecute.`;
+}
+
+/** A row of ours whose pod is not to be seen alive: the next pod of its name gets it, or it goes. */
+function judgeGone(row: ServerRow, where: Extract<Whereabouts, { kind: "ended" | "missing" }>, context: Context): RowVerdict {
+  const { observation, memory, desired, livingNames } = context;
+  const key = rowKey(row);
+  const lastPod = where.kind === "ended" ? where.pod : where.last?.pod;
+  const stale = (reason: string, message: string): ServerView => view(row, "Stale", reason, message, lastPod);
+  const successor = desired.holders.get(comparable(row.name));
+  if (successor !== undefined && wantsRow(successor) && successor.name.ok) {
+    const mark: Remark = { kind: "handOver", row, claim: successor, newGuid: markFor(observation.identity, row.name, successor.pod.uid) };
+    return { row, mark, gone: key, view: view(row, "Pending", "ReplacesPredecessor", "The row of the name's last pod is given to this pod.", successor.pod, successor.member.name) };
+  }
+  if (livingNames.has(comparable(row.name))) return { row, gone: key, view: stale("NameInUse", "A pod of this name exists and has not ended; the row stays.") };
+  const heldMs = successorWaitMs - (observation.nowMs - (memory.goneSince.get(key) ?? observation.nowMs));
+  if (heldMs > 0 && isWantedByStatefulSet(row.name, lastPod, observation)) {
+    return { row, gone: key, lookAgainMs: heldMs, view: stale("AwaitingSuccessor", "The StatefulSet wants a pod of this name; the row waits up to a minute for it.") };
+  }
+  if (where.kind === "ended") {
+    return { row, gone: key, removal: { row, evidence: "ended", pod: where.pod }, view: stale("PodEnded", "The pod has ended; the row is about to be removed.") };
+  }
+  return { ...judgeMissing(row, where.last, context), gone: key };
+}
+
+function judgeMissing(row: ServerRow, last: SeenPod | undefined, context: Context): RowVerdict {
+  const { observation, memory } = context;
+  if (context.viewLooksWrong) {
+    const message =
+      "Most of the farm's rows miss their pod and most of its pods are not to be seen, so this view may be wrong. Nothing is removed before the pods are back or a person has removed the row.";
+    return { row, view: view(row, "Blocked", "UnexplainedAbsence", message, last?.pod) };
+  }
+  const watch = memory.missingSince.get(rowKey(row));
+  if (watch === undefined) {
+    return { row, unconfirmed: true, view: view(row, "Stale", "PodMissing", "The pod is gone and its end was not seen; whether it is really gone is being read.", last?.pod) };
+  }
+  const waitMs = missingWaitMs(last, context);
+  const leftMs = watch.sinceMs + waitMs - observation.nowMs;
+  if (leftMs > 0) {
+    const message = `The pod is gone and its end was not seen. Its process may live for ${Math.ceil(waitMs / 1000)} s after it was found gone; then the row is removed.`;
+    return { row, lookAgainMs: leftMs, view: view(row, "Stale", "ProcessMayLive", message, last?.pod) };
+  }
+  const removal: Removal = { row, evidence: "missing", ...(last !== undefined && { pod: last.pod }) };
+  return { row, removal, view: view(row, "Stale", "PodMissing", "The pod has been gone for longer than its process can live; the row is about to be removed.", last?.pod) };
+}
+
+/** How long after a pod was found gone its process may live (promise 3). */
+function missingWaitMs(last: SeenPod | undefined, { observation, desired, read }: Context): Milliseconds {
+  const graces = desired.claimed.map(({ pod }) => pod.graceSeconds);
+  const graceMs = (last === undefined ? Math.max(smallestGraceSeconds, ...graces) : last.pod.graceSeconds) * 1000 + gracePaddingMs;
+  const lastStateUnknown = last === undefined || last.presence === "listedGone";
+  const nodeMayBeLost = (last !== undefined && phaseIsGuessed(last.pod)) || (lastStateUnknown && read.pings === undefined && !hasPings(observation));
+  return nodeMayBeLost ? Math.max(graceMs, nodeLostMs(observation)) : graceMs;
+}
+
+const hasPings = ({ table }: Observation): boolean => table.kind === "read" && table.facts.hasPings;
+const nodeLostMs = ({ farm }: Observation): Milliseconds => (farm.spec.removal?.nodeLostSeconds ?? 300) * 1000;
+
+/** A row of this owner that another cluster registered: its own while it pings; a pod of ours may have it when the pings have stopped. */
+function judgeOtherClusters(row: ServerRow, context: Context): RowVerdict {
+  const { observation, memory, desired } = context;
+  const claim = desired.holders.get(comparable(row.name));
+  if (claim === undefined || !wantsRow(claim)) {
+    const message = "The row has this farm's owner but was registered in another cluster, or before this namespace was made anew. It goes only by a person's approval; remove it by hand if that cluster is gone.";
+    return { row, view: view(row, "Blocked", "OtherCluster", message) };
+  }
+  const silence = memory.silentSince.get(rowKey(row));
+  const leftMs = silence === undefined ? nodeLostMs(observation) : silence.sinceMs + nodeLostMs(observation) - observation.nowMs;
+  const message = "A row with this farm's owner and this name was registered in another cluster. Two clusters must not share an ownerId and a database; it is taken over when its server has sent no ping for removal.nodeLostSeconds.";
+  const conflict = view(row, "Conflict", "OtherCluster", message, claim.pod, claim.member.name);
+  if (!hasPings(observation)) return { row, view: conflict };
+  if (leftMs > 0) return { row, view: conflict, lookAgainMs: leftMs };
+  return { row, view: conflict, mark: { kind: "takeOver", row, claim, newGuid: markFor(observation.identity, row.name, claim.pod.uid) } };
+}
+
+function view(row: ServerRow, state: ServerState, reason: string, message: string, pod?: Pod, member?: string): ServerView {
+  return { name: row.name, row, state, reason, message, ...(pod !== undefined && { pod }), ...(member !== undefined && { member }) };
+}

@@ -1,0 +1,43 @@
+// Whether a StatefulSet still wants a pod that yields a server name: its row is then kept a little for the successor.
+
+import type { Pod, PodUid } from "./model.ts";
+import type { Observation, OrdinalRange } from "./observation.ts";
+import { comparable, renderServerName } from "./serverName.ts";
+
+/** More ordinals than this are not tried: such a farm has no successor wait. */
+const mostOrdinals = 2000;
+
+export function isWantedByStatefulSet(serverName: string, lastPod: Pod | undefined, { statefulSets, farm }: Pick<Observation, "statefulSets" | "farm">): boolean {
+  return statefulSets.some((set) =>
+    lastPod !== undefined && (lastPod.controller?.kind !== "StatefulSet" || lastPod.controller.name !== set.name) ? false : yields(set, serverName, farm.namespace, lastPod),
+  );
+}
+
+function yields(set: OrdinalRange, serverName: string, namespace: string, lastPod: Pod | undefined): boolean {
+  if (lastPod !== undefined) return wants(set, lastPod.name);
+  if (set.serverName === undefined) return false;
+  const template = set.serverName;
+  const names = Array.from({ length: Math.min(set.count, mostOrdinals) }, (_, index) => renderServerName(template, podOf(set, set.start + index, namespace)));
+  return names.some((name) => name.ok && comparable(name.value) === comparable(serverName));
+}
+
+function wants(set: OrdinalRange, podName: string): boolean {
+  const ordinal = /-(\d+)$/.exec(podName)?.[1];
+  if (ordinal === undefined || podName !== `${set.name}-${ordinal}`) return false;
+  return Number(ordinal) >= set.start && Number(ordinal) < set.start + set.count;
+}
+
+/** As much of a StatefulSet's pod as a template can ask for. */
+const podOf = (set: OrdinalRange, ordinal: number, namespace: string): Pod => ({
+  uid: "" as PodUid,
+  namespace,
+  name: `${set.name}-${ordinal}`,
+  labels: {},
+  createdAtMs: 0,
+  graceSeconds: 30,
+  hostNetwork: false,
+  phase: "Pending",
+  ready: false,
+  gate: "absent",
+  running: false,
+});
