@@ -26,30 +26,15 @@ export function authorityOf(observation: Observation): Authority {
   if (settingsVerdict(farm.spec, table).status !== "True") return nothing("SettingsIncompatible");
   if (table.kind === "read" && table.read.truncated) return nothing("TooManyRows");
   const living = farm.deletionAtMs === undefined;
-  switch (farm.spec.policy) {
-    case "CreateOnly":
-      return { create: living, update: false, remove: false };
-    case "UpsertOnly":
-      return { create: living, update: living, remove: false };
-    case "Sync":
-      return { create: living, update: living, remove: true };
-  }
+  const { policy } = farm.spec;
+  return { create: living, update: living && policy !== "CreateOnly", remove: policy === "Sync" };
 }
 
 /** The farm never writes in its present state, whatever the database says: its finalizer is not needed and gates open at once. */
-export function isSilencedByPerson(authority: Authority): boolean {
-  switch (authority.silence) {
-    case "UnsupportedField":
-    case "Suspended":
-    case "ReadOnly":
-    case "Observe":
-      return true;
-    case "SettingsIncompatible":
-    case "TooManyRows":
-    case undefined:
-      return false;
-  }
-}
+export const isSilencedByPerson = ({ silence }: Authority): boolean => silence !== undefined && !faults.has(silence);
+
+/** What silences a farm until something is put right, in contrast to what a person wanted. */
+const faults: ReadonlySet<Silence> = new Set<Silence>(["SettingsIncompatible", "TooManyRows"]);
 
 export type Actions = Pick<Plan, "inserts" | "marks" | "removals">;
 
@@ -57,7 +42,7 @@ export type Actions = Pick<Plan, "inserts" | "marks" | "removals">;
 export function permitted(plan: Actions, authority: Authority): Actions {
   return {
     inserts: authority.create ? plan.inserts : [],
-    marks: authority.create ? plan.marks : [],
+    marks: plan.marks.filter(({ kind }) => (kind === "handOver" ? authority.create : authority.update)),
     removals: authority.remove ? plan.removals : [],
   };
 }

@@ -25,7 +25,8 @@ export interface RowVerdict {
 
 /** Where the pod is for which a row was made. */
 export type Whereabouts =
-  | { readonly kind: "alive" | "draining" | "ended"; readonly pod: Pod }
+  | { readonly kind: "alive" | "draining"; readonly pod: Pod }
+  | { readonly kind: "ended"; readonly pod: Pod }
   /** Not to be seen, its end unseen; `last` is its last state, if this process ever saw it. */
   | { readonly kind: "missing"; readonly last?: SeenPod };
 
@@ -78,6 +79,12 @@ function looksWrong(observation: Observation, memory: FarmMemory, desired: Desir
 }
 
 function judgeOurs(row: ServerRow, where: Whereabouts, context: Context): RowVerdict {
+  const { farm } = context.observation;
+  if (farm.deletionAtMs !== undefined && farm.spec.deletionPolicy === "RemoveAll") {
+    const pod = where.kind === "missing" ? where.last?.pod : where.pod;
+    const removal: Removal = { row, evidence: "removeAll", ...(pod !== undefined && { pod }) };
+    return { row, removal, view: view(row, "Stale", "RemoveAll", "The WebFarm is being deleted with deletionPolicy RemoveAll.", pod) };
+  }
   switch (where.kind) {
     case "alive": {
       const claim = claimOf(where.pod, context);

@@ -1,0 +1,141 @@
+// The conditions of a WebFarm from an observation, its plan and what applying it brought: true for this moment, said so that a person
+// knows what to do next. Reasons are documented in the README.
+
+import type { Condition, DatabaseProblem } from "./model.ts";
+import type { Observation } from "./observation.ts";
+import type { Plan } from "./plan.ts";
+import { permitted } from "./policy.ts";
+import type { Authority, Silence } from "./policy.ts";
+import { settingsVerdict } from "./settings.ts";
+
+/** What applying the plan brought: the rows that the server refused one by one, and what stopped the rest. */
+export interface Outcome {
+  readonly problem?: DatabaseProblem;
+  readonly refused: readonly { readonly name: string; readonly problem: DatabaseProblem }[];
+}
+
+export interface Assessment {
+  readonly observation: Observation;
+  readonly plan: Plan;
+  readonly authority: Authority;
+  readonly outcome: Outcome;
+}
+
+type Verdict = Pick<Condition, "status" | "reason" | "message">;
+
+const longestMessage = 1024;
+
+export function conditionsOf(assessment: Assessment): readonly Condition[] {
+  const { observation } = assessment;
+  const parts = {
+    DatabaseReachable: databaseReachable(observation),
+    WorkloadsResolved: workloadsResolved(observation),
+    SettingsCompatible: settingsVerdict(observation.farm.spec, observation.table),
+    Synced: synced(assessment),
+  };
+  const all: Readonly<Record<string, Verdict>> = {
+    Ready: ready(observation, parts),
+    Stalled: stalled(assessment, parts),
+    ...parts,
+    OwnershipConflict: ownershipConflict(assessment),
+    RemovalsBlocked: removalsBlocked(assessment),
+    Suspended: suspended(observation),
+  };
+  return Object.entries(all).map(([type, verdict]) => ({ type, ...verdict, message: cut(verdict.message, longestMessage) }));
+}
+
+export const cut = (text: string, length: number): string => (text.length <= length ? text : `${text.slice(0, length - 1)}…`);
+
+function databaseReachable({ table }: Observation): Verdict {
+  switch (table.kind) {
+    case "read":
+      return { status: "True", reason: "Connected", message: [`Connected to ${table.facts.endpoint}.`, ...table.facts.notes].join(" ") };
+    case "unavailable":
+      return { status: "False", reason: table.problem.reason, message: table.problem.message };
+    case "notAsked":
+      return { status: "Unknown", reason: "NotObserved", message: "The farm has no pods and no rows, so the database is left alone." };
+  }
+}
+
+function workloadsResolved({ members }: Observation): Verdict {
+  const problems = members.flatMap(({ name, workload, workloadName }): readonly Verdict[] => {
+    switch (workload.kind) {
+      case "found":
+      case "selected":
+        return [];
+      case "absent":
+        return [{ status: "False", reason: "WorkloadNotFound", message: `Member ${name}: there is no ${workloadName} in this namespace. Create it, or correct workloadRef.` }];
+      case "unknown":
+        return [{ status: "False", reason: workload.reason, message: `Member ${name}: ${workloadName} cannot be read: ${workload.message}` }];
+    }
+  });
+  const [first] = problems;
+  if (first === undefined) return { status: "True", reason: "Resolved", message: members.map(({ name, workloadName }) => `${name}: ${workloadName}`).join(", ") };
+  return { ...first, message: problems.map(({ message }) => message).join(" ") };
+}
+
+const silences: Readonly<Record<Silence, Verdict>> = {
+  UnsupportedField: { status: "Unknown", reason: "UnsupportedField", message: "The farm only observes; see Ready." },
+  Suspended: { status: "Unknown", reason: "Suspended", message: "spec.suspend is true: nothing is written." },
+  ReadOnly: { status: "Unknown", reason: "ReadOnly", message: "The operator runs with WEBFARM_READ_ONLY: nothing is written to any database." },
+  Observe: { status: "Unknown", reason: "Observe", message: "spec.policy is Observe: nothing is written. status.plan shows what Sync would do." },
+  SettingsIncompatible: { status: "Unknown", reason: "SettingsIncompatible", message: "Nothing is written before SettingsCompatible is True." },
+  TooManyRows: { status: "False", reason: "TooManyRows", message: "CMS_WebFarmServer has more than 10,000 rows, more than is ever read. Delete the rows that no server uses." },
+};
+
+function synced({ observation, plan, authority, outcome }: Assessment): Verdict {
+  if (authority.silence !== undefined) return silences[authority.silence];
+  if (outcome.problem !== undefined) return { status: "False", reason: outcome.problem.reason, message: outcome.problem.message };
+  const [refused] = outcome.refused;
+  if (refused !== undefined) {
+    const others = outcome.refused.length > 1 ? ` (and ${outcome.refused.length - 1} more)` : "";
+    return { status: "False", reason: refused.problem.reason, message: `Row ${refused.name}${others}: ${refused.problem.message}` };
+  }
+  if (observation.table.kind !== "read") return { status: "Unknown", reason: "DatabaseUnavailable", message: "The rows have not been read." };
+  const { inserts, marks, removals } = permitted(plan, authority);
+  const open = inserts.length + marks.length + removals.length;
+  return { status: "True", reason: open === 0 ? "UpToDate" : "InProgress", message: open === 0 ? "The rows are as the policy wants them." : `${open} rows are about to be written.` };
+}
+
+type Parts = Readonly<Record<"DatabaseReachable" | "WorkloadsResolved" | "SettingsCompatible" | "Synced", Verdict>>;
+
+function ready({ farm }: Observation, parts: Parts): Verdict {
+  if (farm.unsupported.length > 0) return { status: "False", reason: "UnsupportedField", message: `This version of the operator only observes the farm: ${farm.unsupported.join("; ")}` };
+  const failing = Object.values(parts).find(({ status }) => status === "False");
+  return failing ?? { status: "True", reason: "Ready", message: "The farm's rows are kept." };
+}
+
+function stalled({ observation, plan, outcome }: Assessment, parts: Parts): Verdict {
+  const { farm, table } = observation;
+  const cause = (verdict: Verdict): Verdict => ({ ...verdict, status: "True" });
+  if (farm.unsupported.length > 0) return { status: "True", reason: "UnsupportedField", message: "Change the field, or install an operator that knows it." };
+  if (table.kind === "unavailable" && table.problem.stalled) return cause(parts.DatabaseReachable);
+  if (parts.SettingsCompatible.status === "False" || parts.SettingsCompatible.reason === "SettingsUnreadable") return cause(parts.SettingsCompatible);
+  if (outcome.problem?.stalled === true || outcome.refused.some(({ problem }) => problem.stalled)) return cause(parts.Synced);
+  if (parts.Synced.reason === "TooManyRows") return cause(parts.Synced);
+  if (plan.blocked.length > 0) return { status: "True", reason: "RemovalsBlocked", message: "Rows wait for a person; see RemovalsBlocked." };
+  return { status: "False", reason: "Progressing", message: "Nothing waits for a person." };
+}
+
+function ownershipConflict({ plan }: Assessment): Verdict {
+  const conflicts = plan.servers.filter(({ state }) => state === "Conflict");
+  const [first] = conflicts;
+  if (first === undefined) return { status: "False", reason: "NoConflict", message: "No pod's server name is in use by somebody else." };
+  const others = conflicts.length > 1 ? ` (and ${conflicts.length - 1} more)` : "";
+  return { status: "True", reason: first.reason, message: `${first.name}${others}: ${first.message}` };
+}
+
+function removalsBlocked({ plan }: Assessment): Verdict {
+  const [first] = plan.blocked;
+  if (first === undefined) return { status: "False", reason: "NothingBlocked", message: "No row waits for a person." };
+  const view = plan.servers.find(({ row, state }) => state === "Blocked" && row?.serverID === first.serverID);
+  const names = plan.blocked.slice(0, 10).map(({ name }) => name);
+  const more = plan.blocked.length > names.length ? ` and ${plan.blocked.length - names.length} more` : "";
+  return { status: "True", reason: view?.reason ?? "Blocked", message: `${plan.blocked.length} rows are not removed (${names.join(", ")}${more}). ${view?.message ?? ""}` };
+}
+
+function suspended({ farm }: Observation): Verdict {
+  return farm.spec.suspend === true
+    ? { status: "True", reason: "Suspended", message: "spec.suspend is true: nothing is written to the database, readiness gates open at once." }
+    : { status: "False", reason: "NotSuspended", message: "The farm is not suspended." };
+}

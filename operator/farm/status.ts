@@ -1,0 +1,103 @@
+// The whole status of a WebFarm from an assessment. It is for people: nothing decides by it. Nothing in it ages by itself, so a farm in
+// which nothing happens has the same status for ever.
+
+import { conditionsOf, cut } from "./conditions.ts";
+import type { Assessment } from "./conditions.ts";
+import { wantsRow } from "./desired.ts";
+import { registeredPods } from "./gates.ts";
+import type { Condition, Milliseconds } from "./model.ts";
+import type { Plan, ServerState, ServerView } from "./plan.ts";
+import { permitted } from "./policy.ts";
+import type { Authority } from "./policy.ts";
+import type { Condition as StatusCondition, PlanStatus, ServerStatus, WebFarmStatus } from "./resource.generated.ts";
+
+/** Worst first. */
+const precedence: readonly ServerState[] = ["Blocked", "Conflict", "LimitReached", "Stale", "Draining", "Unsynchronised", "Disabled", "Pending", "Registered"];
+const mostServers = 100;
+const mostSamples = 20;
+
+export interface StatusMoment {
+  /** Wall clock. */
+  readonly nowMs: Milliseconds;
+  /** Of the last committed change of a row; undefined: none by this process. */
+  readonly lastChangeMs?: Milliseconds;
+}
+
+export function statusOf(assessment: Assessment, moment: StatusMoment): WebFarmStatus {
+  const { observation, plan, authority } = assessment;
+  const { farm, table, identity } = observation;
+  const wanting = plan.desired.claimed.filter(wantsRow);
+  const known = registeredPods(observation);
+  const registered = wanting.filter(({ hash }) => known.has(hash));
+  const views = plan.servers.toSorted(worstFirst);
+  const facts = table.kind === "notAsked" || table.kind === "unavailable" ? table.facts : table.facts;
+  const withheld = planStatus(plan, authority);
+  const before = farm.status;
+  const lastChangeTime = moment.lastChangeMs === undefined ? before.lastChangeTime : timestamp(moment.lastChangeMs);
+  const database =
+    facts === undefined ? before.database : { endpoint: facts.endpoint, name: facts.name, product: facts.product, engineVersion: facts.engineVersion };
+  return {
+    observedGeneration: farm.generation,
+    ownerId: identity.ownerId,
+    conditions: conditionsOf(assessment).map((condition) => dated(condition, assessment, moment)),
+    desired: wanting.length,
+    registered: registered.length,
+    ready: registered.filter(({ pod }) => pod.ready).length,
+    stale: views.filter(({ state }) => state === "Stale").length,
+    blocked: plan.blocked.length,
+    foreign: table.kind === "read" ? plan.foreign : (before.foreign ?? 0),
+    servers: views.slice(0, mostServers).map((view) => serverStatus(view, before, moment)),
+    ...(views.length > mostServers && { omittedServers: views.length - mostServers }),
+    ...(database !== undefined && { database }),
+    ...(withheld !== undefined && { plan: withheld }),
+    ...(lastChangeTime !== undefined && { lastChangeTime }),
+  };
+}
+
+/** As Kubernetes writes times: whole seconds. */
+const timestamp = (ms: Milliseconds): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+
+const worstFirst = (a: ServerView, b: ServerView): number =>
+  precedence.indexOf(a.state) - precedence.indexOf(b.state) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+
+/** Keeps the transition time of a condition whose status has not changed. */
+function dated(condition: Condition, { observation }: Assessment, moment: StatusMoment): StatusCondition {
+  const before = observation.farm.status.conditions?.find(({ type }) => type === condition.type);
+  const lastTransitionTime = before?.status === condition.status ? before.lastTransitionTime : timestamp(moment.nowMs);
+  return { ...condition, observedGeneration: observation.farm.generation, lastTransitionTime };
+}
+
+function serverStatus(view: ServerView, before: WebFarmStatus, moment: StatusMoment): ServerStatus {
+  const last = before.servers?.find(({ name, podUID, serverID }) => name === view.name && podUID === view.pod?.uid && (serverID === view.row?.serverID || serverID === undefined));
+  const since = last?.state === view.state && last.since !== undefined ? last.since : timestamp(moment.nowMs);
+  return {
+    name: view.name,
+    ...(view.member !== undefined && { member: view.member }),
+    ...(view.pod !== undefined && { pod: view.pod.name, podUID: view.pod.uid }),
+    ...(view.row !== undefined && { serverID: view.row.serverID }),
+    state: view.state,
+    reason: view.reason,
+    since,
+    ...(view.message !== "" && { message: cut(view.message, 512) }),
+  };
+}
+
+/** What would be done, where something of it may not be. */
+function planStatus(plan: Plan, authority: Authority): PlanStatus | undefined {
+  const allowed = permitted(plan, authority);
+  const withheld = plan.inserts.length - allowed.inserts.length + (plan.marks.length - allowed.marks.length) + (plan.removals.length - allowed.removals.length);
+  if (withheld === 0 && plan.blocked.length === 0) return undefined;
+  const sample = [
+    ...plan.removals.map(({ row, evidence }) => `remove ${row.name} (ServerID ${row.serverID}): ${evidence}`),
+    ...plan.blocked.map(({ name, serverID }) => `blocked ${name} (ServerID ${serverID})`),
+    ...plan.inserts.map(({ name, claim }) => `create ${name} for pod ${claim.pod.name}`),
+    ...plan.marks.map(({ row, claim }) => `update ${row.name} (ServerID ${row.serverID}) for pod ${claim.pod.name}`),
+  ];
+  return {
+    creates: plan.inserts.length,
+    updates: plan.marks.length,
+    removals: plan.removals.length,
+    blockedRemovals: plan.blocked.length,
+    sample: sample.slice(0, mostSamples).map((line) => cut(line, 256)),
+  };
+}
