@@ -1,0 +1,170 @@
+// Starts a real control plane on this machine: etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok as
+// every kubelet. Each cluster has its own folder, ports and keys; what a killed owner left behind goes at the next start.
+import { spawn } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { apiRequest } from "./apiRequest.ts";
+import type { ApiAccess } from "./apiRequest.ts";
+import { assets } from "./assets.ts";
+import { commandLine, controlPlane, layOut } from "./components.ts";
+import type { Component, Layout, Ports } from "./components.ts";
+import { connectCluster } from "./connection.ts";
+import type { ClusterConnection } from "./connection.ts";
+import { erase, newDirectory, ownIdentity, sweep, writeFootprint } from "./footprint.ts";
+import type { Footprint } from "./footprint.ts";
+import { createNodes, nodesReady } from "./nodes.ts";
+import { identify, isAlive, kill } from "./processes.ts";
+import type { ProcessIdentity } from "./processes.ts";
+
+export interface ClusterOptions {
+  /** "apiserver" leaves out controllers, scheduler, kubelets and ServiceAccount admission; default "everything". */
+  readonly components?: "everything" | "apiserver";
+  /** Nodes named node-1, node-2, …; default 3. */
+  readonly nodes?: number;
+  /** Until everything is ready; default 60,000. */
+  readonly timeoutMs?: number;
+}
+
+export interface TestCluster extends ClusterConnection, AsyncDisposable {
+  /** Ends the processes and removes the folder; may be called twice. */
+  readonly stop: () => Promise<void>;
+}
+
+const startsBeforeGivingUp = 3;
+
+/** Resolves when the nodes are Ready and pods can be created; rejects with the end of the log that explains it. */
+export async function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
+  await sweep();
+  const programs = await assets([...controlPlane, "kubectl", "helm"]);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start(options, programs);
+    } catch (error) {
+      // Somebody else may take a port between our finding it free and the server's using it.
+      if (attempt === startsBeforeGivingUp || !String(error).includes("address already in use")) throw error;
+    }
+  }
+}
+
+async function start(options: ClusterOptions, programs: Readonly<Record<Component, string>>): Promise<TestCluster> {
+  const directory = await newDirectory();
+  const everything = (options.components ?? "everything") === "everything";
+  const deadline = Date.now() + (options.timeoutMs ?? 60_000);
+  const layout = layOut(directory, await freePorts());
+  const access: ApiAccess = { url: layout.url, directory, token: layout.tokens.admin };
+  const launch = launcher(layout, programs, everything ? "running" : "absent");
+  const erased = eraseOnce(directory, launch.running);
+  try {
+    launch.start("etcd");
+    launch.start("kube-apiserver");
+    await reached("the API server", () => isReady(access), { deadline, launch });
+    if (everything) {
+      await createNodes(access, options.nodes ?? 3);
+      for (const component of ["kube-controller-manager", "kube-scheduler", "kwok"] as const) launch.start(component);
+      await reached("the default ServiceAccount", () => hasDefaultAccount(access), { deadline, launch });
+      await reached("the nodes", () => nodesReady(access), { deadline, launch });
+    }
+    return { ...(await connectCluster(directory)), stop: erased, [Symbol.asyncDispose]: erased };
+  } catch (error) {
+    await erased();
+    throw error;
+  }
+}
+
+interface Launcher {
+  readonly start: (component: Component) => void;
+  readonly running: () => readonly ProcessIdentity[];
+  /** Name and last lines of a process that ended by itself. */
+  readonly ended: () => string | undefined;
+}
+
+function launcher(layout: Layout, programs: Readonly<Record<Component, string>>, controllers: "running" | "absent"): Launcher {
+  const { directory } = layout;
+  const owner = ownIdentity();
+  const processes: Partial<Record<Component, ProcessIdentity>> = {};
+  writeFootprint(directory, { owner, processes });
+  return {
+    start: (component) => {
+      const log = openSync(join(directory, `${component}.log`), "w", 0o600);
+      const child = spawn(programs[component], commandLine(component, layout, controllers), {
+        cwd: directory,
+        stdio: ["ignore", log, log],
+      });
+      closeSync(log);
+      child.on("error", () => undefined); // Seen as a process that has no identity.
+      child.unref();
+      const identity = child.pid === undefined ? undefined : identify(child.pid);
+      if (identity === undefined) throw new Error(`Cannot start ${component} (${programs[component]}): ${lastLines(directory, component)}`);
+      processes[component] = identity;
+      writeFootprint(directory, { owner, processes } satisfies Footprint);
+    },
+    running: () => Object.values(processes),
+    ended: () => {
+      const found = (Object.entries(processes) as [Component, ProcessIdentity][]).find(([, identity]) => !isAlive(identity));
+      return found === undefined ? undefined : `${found[0]} has ended: ${lastLines(directory, found[0])}`;
+    },
+  };
+}
+
+/** Polls until the condition holds; an owner that exits without stopping takes its processes with it. */
+async function reached(what: string, holds: () => Promise<boolean>, limits: { deadline: number; launch: Launcher }): Promise<void> {
+  while (!(await holds())) {
+    const ended = limits.launch.ended();
+    if (ended !== undefined) throw new Error(`Cannot start a cluster as ${ended}`);
+    if (Date.now() > limits.deadline) throw new Error(`Cannot start a cluster as ${what} did not become ready in time`);
+    await wait(50);
+  }
+}
+
+async function isReady(access: ApiAccess): Promise<boolean> {
+  try {
+    return (await apiRequest(access, { method: "GET", path: "/readyz" })).status === 200;
+  } catch {
+    // Neither its certificate nor its port is there at first; `reached` ends the wait.
+    return false;
+  }
+}
+
+async function hasDefaultAccount(access: ApiAccess): Promise<boolean> {
+  return (await apiRequest(access, { method: "GET", path: "/api/v1/namespaces/default/serviceaccounts/default" })).status === 200;
+}
+
+function eraseOnce(directory: string, running: () => readonly ProcessIdentity[]): () => Promise<void> {
+  const killAll = (): void => {
+    for (const identity of running()) kill(identity, "SIGKILL");
+  };
+  process.once("exit", killAll);
+  let erasing: Promise<void> | undefined;
+  return () => {
+    erasing ??= erase(directory).finally(() => process.removeListener("exit", killAll));
+    return erasing;
+  };
+}
+
+async function freePorts(): Promise<Ports> {
+  const servers = await Promise.all([listen(), listen(), listen()]);
+  const [etcd, etcdPeer, apiserver] = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  if (etcd === undefined || etcdPeer === undefined || apiserver === undefined) throw new Error("Cannot find three free ports");
+  return { etcd, etcdPeer, apiserver };
+}
+
+async function listen(): Promise<ReturnType<typeof createServer>> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  return server;
+}
+
+function lastLines(directory: string, component: Component): string {
+  return readFileSync(join(directory, `${component}.log`), "utf8")
+    .trim()
+    .split("\n")
+    .slice(-15)
+    .join("\n");
+}
