@@ -1,0 +1,62 @@
+// From a live read to evidence: only a ConfirmedGone lets a row be removed, and only a read made after the plan makes one (promise 2).
+
+import { hasEnded, isAlive } from "./hasEnded.ts";
+import { podHash, readMark } from "./mark.ts";
+import type { Milliseconds, Pod, ServerRow } from "./model.ts";
+import type { MemberObservation } from "./observation.ts";
+import type { Evidence, Removal, Remark } from "./plan.ts";
+import { comparable, renderServerName } from "./serverName.ts";
+
+/** What the API server said, uncached: of one name, or of the whole namespace. */
+export type LiveRead = { readonly kind: "named"; readonly name: string; readonly pod: Pod | undefined } | { readonly kind: "listed"; readonly pods: readonly Pod[] };
+
+declare const confirmed: unique symbol;
+/** Made only here. `atMs`: wall clock of the live read. */
+export interface ConfirmedGone {
+  readonly [confirmed]: true;
+  readonly row: ServerRow & { readonly guid: string };
+  readonly evidence: Evidence;
+  readonly atMs: Milliseconds;
+  readonly pod?: Pod;
+}
+
+/** Whether the server names of these members are always the pods' names: then one pod can be asked for by name. */
+export const namesArePodNames = (members: readonly Pick<MemberObservation, "serverName">[]): boolean => members.every(({ serverName }) => serverName === "$(POD_NAME)");
+
+const yieldsName = (pod: Pod, members: readonly MemberObservation[], row: ServerRow): boolean =>
+  members.some(({ serverName }) => {
+    const name = renderServerName(serverName, pod);
+    return name.ok && comparable(name.value) === comparable(row.name);
+  });
+
+/** Whether no pod that has not ended has this row's name or mark. */
+function isFree(row: ServerRow, live: LiveRead, members: readonly MemberObservation[]): boolean {
+  const mark = readMark(row.guid);
+  switch (live.kind) {
+    case "named":
+      return live.name === row.name && (live.pod === undefined || hasEnded(live.pod));
+    case "listed":
+      return !live.pods.some((pod) => !hasEnded(pod) && (podHash(pod.uid) === mark?.pod || yieldsName(pod, members, row)));
+  }
+}
+
+/** The evidence for a removal, or undefined: the row stays. `removeAll` is what the user asked for and needs no proof. */
+export function confirmGone(removal: Removal, live: LiveRead | undefined, members: readonly MemberObservation[], atMs: Milliseconds): ConfirmedGone | undefined {
+  const { row, evidence, pod } = removal;
+  if (row.guid === null) return undefined;
+  if (evidence !== "removeAll" && (live === undefined || !isFree(row, live, members))) return undefined;
+  return { row: { ...row, guid: row.guid }, evidence, atMs, ...(pod !== undefined && { pod }) } as ConfirmedGone;
+}
+
+/** Whether the row's own pod is not to be found, or has ended: its wait begins. */
+export function isPodMissing(row: ServerRow, live: LiveRead): boolean {
+  const hash = readMark(row.guid)?.pod;
+  const pods = live.kind === "named" ? (live.pod === undefined ? [] : [live.pod]) : live.pods;
+  return !pods.some((pod) => podHash(pod.uid) === hash && !hasEnded(pod));
+}
+
+/** Whether the pod that is to get the row is there under its name with its UID, bound and not terminating. */
+export function mayTakeRow({ claim }: Remark, live: LiveRead): boolean {
+  const pods = live.kind === "named" ? (live.pod === undefined ? [] : [live.pod]) : live.pods;
+  return pods.some((pod) => pod.uid === claim.pod.uid && pod.name === claim.pod.name && pod.node !== undefined && isAlive(pod));
+}

@@ -1,0 +1,99 @@
+// Resolves the members of farms to selectors and wanted pods, each on its own, from workloads that are read seldom: at the first pass,
+// each resync and spec change, and at most once a second where something about them is open.
+
+import type { Clock } from "../controller/clock.ts";
+import { isOlder } from "../farm/desired.ts";
+import type { FarmKey, LabelSelector, Milliseconds, Pod, PodUid, WebFarm, WorkloadRead } from "../farm/model.ts";
+import type { MemberObservation, OrdinalRange } from "../farm/observation.ts";
+import type { Member, WorkloadRef } from "../farm/resource.generated.ts";
+import { matches } from "../farm/selector.ts";
+import type { Cluster } from "./ports.ts";
+
+export interface Members {
+  /** `freshness`: `settled` uses what was read since the last resync, `now` what is at most a second old. */
+  resolve(farm: WebFarm, freshness: Freshness, signal: AbortSignal): Promise<readonly MemberObservation[]>;
+  /** Pods that an older farm of the namespace selects. */
+  takenByOlder(farm: WebFarm, pods: readonly Pod[], signal: AbortSignal): Promise<ReadonlyMap<PodUid, FarmKey>>;
+  /** The StatefulSets of the members, and those that control pods which no member names. */
+  statefulSets(farm: WebFarm, members: readonly MemberObservation[], pods: readonly Pod[], freshness: Freshness, signal: AbortSignal): Promise<readonly OrdinalRange[]>;
+  /** Whether a change of this pod can matter to the farm, as far as is known. */
+  concerns(farm: WebFarm, pod: Pod): boolean;
+  forget(farm: WebFarm): void;
+}
+
+export type Freshness = "settled" | "now";
+
+interface Cached {
+  readonly read: WorkloadRead;
+  readonly lastSelector?: LabelSelector;
+  readonly atMs: Milliseconds;
+  readonly generation: number;
+}
+
+const freshMs = 1_000;
+
+export function createMembers({ cluster, clock, resyncMs }: { readonly cluster: Cluster; readonly clock: Clock; readonly resyncMs: Milliseconds }): Members {
+  const cache = new Map<string, Cached>();
+  const cacheKey = (farm: WebFarm, ref: WorkloadRef): string => `${farm.uid}/${ref.apiVersion}/${ref.kind}/${ref.name}`;
+
+  async function workload(farm: WebFarm, ref: WorkloadRef, freshness: Freshness, signal: AbortSignal): Promise<Cached> {
+    const key = cacheKey(farm, ref);
+    const cached = cache.get(key);
+    const ageMs = cached === undefined || cached.generation !== farm.generation ? Infinity : clock.monotonic() - cached.atMs;
+    if (cached !== undefined && ageMs < (freshness === "now" || cached.read.kind !== "found" ? freshMs : resyncMs)) return cached;
+    const read = await cluster.readWorkload({ namespace: farm.namespace, ref, signal });
+    const lastSelector = read.kind === "found" ? read.selector : read.kind === "unknown" ? cached?.lastSelector : undefined;
+    const next = { read, atMs: clock.monotonic(), generation: farm.generation, ...(lastSelector !== undefined && { lastSelector }) };
+    cache.set(key, next);
+    return next;
+  }
+
+  async function resolveMember(farm: WebFarm, member: Member, freshness: Freshness, signal: AbortSignal): Promise<MemberObservation> {
+    const { workloadRef: ref, selector } = member;
+    const common = { name: member.name, serverName: member.serverName ?? "$(POD_NAME)", url: member.url ?? "http://$(POD_IP)" };
+    if (ref === undefined) return { ...common, workloadName: "selector", workload: { kind: "selected" }, ...(selector !== undefined && { selector }) };
+    const { read, lastSelector } = await workload(farm, ref, freshness, signal);
+    return { ...common, workloadName: `${ref.kind} ${ref.name}`, workload: read, ...(lastSelector !== undefined && { selector: lastSelector }) };
+  }
+
+  const resolve: Members["resolve"] = (farm, freshness, signal) => Promise.all(farm.spec.members.map((member) => resolveMember(farm, member, freshness, signal)));
+
+  return {
+    resolve,
+    async takenByOlder(farm, pods, signal) {
+      const taken = new Map<PodUid, FarmKey>();
+      const older = cluster.farmsIn(farm.namespace).filter((other) => other.uid !== farm.uid && isOlder(other, farm));
+      for (const other of older.toSorted((a, b) => (isOlder(b, a) ? -1 : 1))) {
+        const selectors = (await resolve(other, "settled", signal)).flatMap(({ selector }) => selector ?? []);
+        for (const pod of pods) if (selectors.some((selector) => matches(selector, pod.labels))) taken.set(pod.uid, other.key);
+      }
+      return taken;
+    },
+    async statefulSets(farm, members, pods, freshness, signal) {
+      const ranges = new Map<string, OrdinalRange>();
+      for (const member of farm.spec.members) {
+        const { workloadRef: ref } = member;
+        const observed = members.find(({ name }) => name === member.name)?.workload;
+        if (ref?.kind !== "StatefulSet" || observed?.kind !== "found" || observed.ordinals === undefined) continue;
+        ranges.set(ref.name, { name: ref.name, ...observed.ordinals, serverName: member.serverName ?? "$(POD_NAME)" });
+      }
+      const controllers = new Set(pods.flatMap(({ controller }) => (controller?.apiVersion === "apps/v1" && controller.kind === "StatefulSet" ? [controller.name] : [])));
+      for (const name of controllers) {
+        if (ranges.has(name)) continue;
+        const { read } = await workload(farm, { apiVersion: "apps/v1", kind: "StatefulSet", name }, freshness, signal);
+        if (read.kind === "found" && read.ordinals !== undefined) ranges.set(name, { name, ...read.ordinals });
+      }
+      return [...ranges.values()];
+    },
+    concerns(farm, pod) {
+      return farm.spec.members.some(({ workloadRef: ref, selector }) => {
+        if (ref === undefined) return selector !== undefined && matches(selector, pod.labels);
+        const known = cache.get(cacheKey(farm, ref));
+        return known?.lastSelector === undefined || known.read.kind !== "found" || matches(known.lastSelector, pod.labels);
+      });
+    },
+    forget(farm) {
+      for (const key of cache.keys()) if (key.startsWith(`${farm.uid}/`)) cache.delete(key);
+    },
+  };
+}
