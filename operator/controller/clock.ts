@@ -21,13 +21,15 @@ export interface Clock {
 const longestTimeoutMs = 2 ** 31 - 1;
 
 function afterOnThisHost(ms: number, run: () => void): Timer {
-  const startMs = performance.now();
-  let handle: NodeJS.Timeout;
-  const arm = (): void => {
-    const leftMs = ms - (performance.now() - startMs);
-    handle = leftMs > longestTimeoutMs ? setTimeout(arm, longestTimeoutMs) : setTimeout(run, Math.max(0, leftMs));
+  const dueMs = performance.now() + ms;
+  const wait = (leftMs: number): NodeJS.Timeout => setTimeout(check, Math.min(longestTimeoutMs, Math.max(0, Math.ceil(leftMs))));
+  const check = (): void => {
+    // Node counts from the start of its turn, so it may fire some milliseconds early.
+    const leftMs = dueMs - performance.now();
+    if (leftMs > 0) handle = wait(leftMs);
+    else run();
   };
-  arm();
+  let handle = wait(ms);
   return { cancel: () => clearTimeout(handle) };
 }
 
