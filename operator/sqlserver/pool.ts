@@ -1,0 +1,186 @@
+// Guards the connections to one target: opened when needed, two passes at a time, one probe while it cannot be reached, dropped when in
+// doubt, closed after a minute without need. It never sends anything twice.
+import type sql from "mssql";
+
+import type { Clock, Timer } from "../controller/clock.ts";
+import type { Logger } from "../controller/logger.ts";
+import type { DatabaseProblem } from "../farm/model.ts";
+import { doingAt, mostConnections, newDriverPool, type RecordSet, requestTimeoutMs, send, type SentParameter } from "./driver.ts";
+import { classify, DatabaseError, isPoolBroken } from "./errors.ts";
+import type { LoginGate } from "./loginGate.ts";
+import type { Statement } from "./statements.ts";
+import type { Target } from "./target.ts";
+import { Places, withDeadline } from "./waiting.ts";
+
+export interface PoolOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly gate: LoginGate;
+  readonly applicationName: string;
+  /** Called once for each request, whatever came of it. */
+  readonly observe: (statement: string, outcome: "ok" | DatabaseProblem["kind"], durationMs: number) => void;
+}
+
+const idleMs = 60_000;
+// The driver's own time-out ends at the first byte of an answer; this one does not.
+const deadlineMs = requestTimeoutMs + 2_000;
+const closeMs = 2_000;
+
+export class TargetPool {
+  readonly target: Target;
+  readonly #options: PoolOptions;
+  readonly #places = new Places(mostConnections);
+  #opening: Promise<sql.ConnectionPool> | undefined;
+  #generation = 0;
+  #problem: DatabaseProblem | undefined;
+  #problems = 0;
+  #isProbed = false;
+  #inUse = 0;
+  #idle: Timer | undefined;
+
+  constructor(target: Target, options: PoolOptions) {
+    this.target = target;
+    this.#options = options;
+  }
+
+  /** Grows whenever the connections were given up: what was learnt of the server before is not known any more. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** The answer's sets. Throws DatabaseError, or the signal's reason if it was aborted before anything was sent. */
+  async run(statement: Statement, parameters: readonly SentParameter[], signal: AbortSignal): Promise<readonly RecordSet[]> {
+    const problemsBefore = this.#problems;
+    if (this.#isProbed) this.#throwProblem();
+    const giveBack = await this.#places.take(signal);
+    this.#inUse += 1;
+    this.#idle?.cancel();
+    try {
+      // Others found out while this one waited, or are finding out.
+      if (this.#isProbed || this.#problems > problemsBefore) this.#throwProblem();
+      return await this.#runAsProbe(statement, parameters, signal);
+    } finally {
+      this.#inUse -= 1;
+      giveBack();
+      this.#closeWhenIdle();
+    }
+  }
+
+  /** Gives the connections up: the next request opens new ones. */
+  drop(): void {
+    const opening = this.#opening;
+    this.#opening = undefined;
+    this.#generation += 1;
+    if (opening !== undefined) void this.#close(opening);
+  }
+
+  async close(): Promise<void> {
+    this.#idle?.cancel();
+    const opening = this.#opening;
+    this.#opening = undefined;
+    this.#generation += 1;
+    if (opening !== undefined) await this.#close(opening);
+  }
+
+  #throwProblem(): void {
+    if (this.#problem !== undefined) throw new DatabaseError(this.#problem, "notApplied");
+  }
+
+  async #runAsProbe(statement: Statement, parameters: readonly SentParameter[], signal: AbortSignal): Promise<readonly RecordSet[]> {
+    const isProbe = this.#problem !== undefined;
+    if (isProbe) this.#isProbed = true;
+    try {
+      const sets = await this.#runOnce(statement, parameters, signal);
+      this.#problem = undefined;
+      return sets;
+    } finally {
+      if (isProbe) this.#isProbed = false;
+    }
+  }
+
+  async #runOnce(statement: Statement, parameters: readonly SentParameter[], signal: AbortSignal): Promise<readonly RecordSet[]> {
+    const { clock, observe } = this.#options;
+    const startMs = clock.monotonic();
+    let outcome: "ok" | DatabaseProblem["kind"] = "ok";
+    let doing = "connect";
+    const opening = (this.#opening ??= this.#open());
+    try {
+      const pool = await opening;
+      signal.throwIfAborted();
+      doing = statement.name;
+      return await withDeadline(clock, deadlineMs, send(pool, statement.sql, parameters, signal));
+    } catch (error) {
+      if (doing === "connect" && signal.aborted && error === signal.reason) throw error;
+      const failure = classify(error, doingAt(this.target, doing));
+      outcome = failure.problem.kind;
+      this.#note(failure, doing, opening);
+      throw failure;
+    } finally {
+      observe(statement.name, outcome, clock.monotonic() - startMs);
+    }
+  }
+
+  #note({ problem }: DatabaseError, doing: string, opening: Promise<sql.ConnectionPool>): void {
+    if (problem.reason === "Aborted") return; // our own doing says nothing of the server
+    const isBroken = isPoolBroken(problem) || problem.kind === "login" || problem.kind === "configuration";
+    if (!isBroken) {
+      this.#problem = undefined;
+      return;
+    }
+    this.#problem = problem;
+    this.#problems += 1;
+    if (this.#opening === opening) {
+      this.#options.log.debug("Connections to a database are given up", {
+        endpoint: this.target.endpoint,
+        reason: problem.reason,
+        action: doing,
+      });
+      this.drop();
+    }
+  }
+
+  async #open(): Promise<sql.ConnectionPool> {
+    const { clock, log, applicationName, gate } = this.#options;
+    const pool = newDriverPool(this.target, applicationName, gate);
+    // Without a listener an idle connection that breaks would end the process. What it broke for, the next request finds out.
+    pool.on("error", (error: unknown) => {
+      const { problem } = classify(error, doingAt(this.target, "connect"));
+      log.debug("A connection to a database broke", { endpoint: this.target.endpoint, reason: problem.reason });
+    });
+    const connecting = pool.connect();
+    try {
+      await withDeadline(clock, this.target.connectTimeoutMs + 5_000, connecting);
+    } catch (error) {
+      // A pool cannot be closed while it connects.
+      connecting.then(
+        () => this.#close(Promise.resolve(pool)),
+        () => undefined,
+      );
+      throw error;
+    }
+    return pool;
+  }
+
+  #closeWhenIdle(): void {
+    if (this.#inUse > 0 || this.#opening === undefined) return;
+    this.#idle?.cancel();
+    this.#idle = this.#options.clock.after(idleMs, () => {
+      if (this.#inUse === 0) this.drop();
+    });
+  }
+
+  async #close(opening: Promise<sql.ConnectionPool>): Promise<void> {
+    const pool = await opening.catch(() => undefined);
+    if (pool === undefined) return;
+    try {
+      // Waits for borrowed connections, so for ever behind a dead link.
+      await withDeadline(this.#options.clock, closeMs, pool.close());
+    } catch (error) {
+      const { problem } = classify(error, doingAt(this.target, "connect"));
+      this.#options.log.debug("Connections to a database could not be closed in time", {
+        endpoint: this.target.endpoint,
+        reason: problem.reason,
+      });
+    }
+  }
+}

@@ -1,0 +1,173 @@
+// What to connect to, and how: from the resource and its Secret to one checked value. It opens nothing, and no problem that it reports
+// carries a user or a password.
+import { createHash } from "node:crypto";
+import { isIPv6 } from "node:net";
+
+import type { DatabaseProblem } from "../farm/model.ts";
+import { type ConnectionString, readConnectionString } from "./connectionString.ts";
+
+export type TlsMode = "Required" | "Strict" | "Insecure" | "Disabled";
+
+/** What the resource and the objects that it names say. */
+export interface DatabaseMaterial {
+  readonly login:
+    | { readonly kind: "connectionString"; readonly text: string }
+    | {
+        readonly kind: "parts";
+        readonly host: string;
+        readonly port?: number;
+        readonly instance?: string;
+        readonly database: string;
+        readonly user: string;
+        readonly password: string;
+      };
+  readonly schema: string;
+  readonly multiSubnetFailover: boolean;
+  /** `ca`: PEM. Given: wins over the connection string. */
+  readonly tls?: { readonly mode?: TlsMode; readonly serverName?: string; readonly ca?: string };
+  readonly applicationName: string;
+}
+
+export interface Target {
+  readonly address: { readonly host: string; readonly port: number } | { readonly host: string; readonly instance: string };
+  readonly endpoint: string; // "host,port" or "host\instance"
+  readonly database: string;
+  readonly user: string;
+  readonly password: string;
+  readonly tls: { readonly mode: TlsMode; readonly serverName?: string; readonly ca?: string };
+  readonly multiSubnetFailover: boolean;
+  readonly connectTimeoutMs: number;
+  readonly notes: readonly string[];
+  /** Equal for two targets that one pool can serve. A hash: it may be compared, never shown. */
+  readonly key: string;
+  /** Equal for the attempts that count against one login at one server. */
+  readonly loginKey: string;
+  /** As `loginKey`, with the password: what the server refused once it refuses again. */
+  readonly credentialKey: string;
+}
+
+export type TargetReading =
+  { readonly kind: "target"; readonly target: Target } | { readonly kind: "refused"; readonly problem: DatabaseProblem };
+
+const defaultPort = 1433;
+const connectTimeoutMs = { default: 15_000, least: 1_000, most: 30_000 };
+
+/** `allowedHosts`: exact names or `*.suffix`; empty allows any. */
+export function targetOf(material: DatabaseMaterial, allowedHosts: readonly string[]): TargetReading {
+  const { login } = material;
+  const read: ConnectionString | Extract<ReturnType<typeof readConnectionString>, { kind: "refused" }> =
+    login.kind === "connectionString"
+      ? readConnectionString(login.text)
+      : {
+          kind: "read",
+          server: {
+            host: login.host,
+            ...(login.port !== undefined && { port: login.port }),
+            ...(login.instance !== undefined && { instance: login.instance }),
+          },
+          database: login.database,
+          user: login.user,
+          password: login.password,
+          trustServerCertificate: false,
+          multiSubnetFailover: false,
+          notes: [],
+        };
+  if (read.kind === "refused") return refused(read.reason, read.message);
+  const { server, database, user, password } = read;
+  if (server === undefined) return refused("ServerMissing", "The connection string names no server. Add Data Source=<host>.");
+  if (database === undefined) return refused("DatabaseMissing", "The connection string names no database. Add Initial Catalog=<name>.");
+  if (user === undefined || password === undefined)
+    return refused("CredentialsMissing", "User ID or Password is missing. The operator logs in with a SQL login: give both.");
+  const host = withoutBrackets(server.host);
+  const wrong = hostProblem(host, server.port, allowedHosts);
+  if (wrong !== undefined) return wrong;
+  const address =
+    server.instance !== undefined && server.port === undefined
+      ? { host, instance: server.instance }
+      : { host, port: server.port ?? defaultPort };
+  return {
+    kind: "target",
+    target: withKeys({ ...common(material, read), address, endpoint: endpointOf(address), database, user, password }),
+  };
+}
+
+function refused(reason: string, message: string): { readonly kind: "refused"; readonly problem: DatabaseProblem } {
+  return { kind: "refused", problem: { kind: "configuration", reason, message, stalled: true } };
+}
+
+function withoutBrackets(host: string): string {
+  return host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
+}
+
+function hostProblem(
+  host: string,
+  port: number | undefined,
+  allowedHosts: readonly string[],
+): Extract<TargetReading, { kind: "refused" }> | undefined {
+  if (host.includes(":") && !isIPv6(host.split("%")[0] ?? ""))
+    return refused("ServerInvalid", "The server's name has a colon. A port follows a comma: <host>,<port>.");
+  if (!/^[\p{L}\p{N}._:%-]+$/u.test(host)) return refused("ServerInvalid", "The server's name has a character that no host name has.");
+  if (port !== undefined && (port < 1 || port > 65_535)) return refused("ServerInvalid", "The server's port must be between 1 and 65535.");
+  if (!isHostAllowed(host, allowedHosts))
+    return refused("HostNotAllowed", `The operator may not connect to ${host}: add it to WEBFARM_ALLOWED_DATABASE_HOSTS.`);
+  return undefined;
+}
+
+/** `*.example.com` allows every name below it, not itself. No name at all allows any. */
+export function isHostAllowed(host: string, allowedHosts: readonly string[]): boolean {
+  if (allowedHosts.length === 0) return true;
+  const name = host.toLowerCase().replace(/\.$/, "");
+  return allowedHosts.some((entry) => {
+    const allowed = entry.toLowerCase();
+    return allowed.startsWith("*.") ? name.length > allowed.length - 1 && name.endsWith(allowed.slice(1)) : name === allowed;
+  });
+}
+
+function endpointOf(address: Target["address"]): string {
+  return "instance" in address ? `${address.host}\\${address.instance}` : `${address.host},${address.port}`;
+}
+
+function common(
+  material: DatabaseMaterial,
+  read: ConnectionString,
+): Pick<Target, "tls" | "multiSubnetFailover" | "connectTimeoutMs" | "notes"> {
+  const given = material.tls ?? {};
+  const serverName = given.serverName ? given.serverName : read.hostNameInCertificate;
+  const seconds = read.connectTimeoutSeconds;
+  // 0 means "for ever" in .NET, and sites ask for minutes: a pass has its own limit.
+  const wantedMs = seconds === undefined ? connectTimeoutMs.default : seconds === 0 ? connectTimeoutMs.most : seconds * 1_000;
+  return {
+    tls: {
+      mode: given.mode ?? modeOf(read),
+      ...(serverName !== undefined && { serverName }),
+      ...(given.ca !== undefined && { ca: given.ca }),
+    },
+    multiSubnetFailover: material.multiSubnetFailover || read.multiSubnetFailover,
+    connectTimeoutMs: Math.min(Math.max(wantedMs, connectTimeoutMs.least), connectTimeoutMs.most),
+    notes: read.notes,
+  };
+}
+
+/**
+ * | Encrypt              | Trust Server Certificate | mode     |
+ * |----------------------|--------------------------|----------|
+ * | absent or Mandatory  | False or absent          | Required |
+ * | absent or Mandatory  | True                     | Insecure |
+ * | Optional             | any                      | Disabled |
+ * | Strict               | any (always verified)    | Strict   |
+ */
+function modeOf(read: ConnectionString): TlsMode {
+  if (read.encrypt === "Strict") return "Strict";
+  if (read.encrypt === "Optional") return "Disabled";
+  return read.trustServerCertificate ? "Insecure" : "Required";
+}
+
+function withKeys(target: Omit<Target, "key" | "loginKey" | "credentialKey">): Target {
+  const login = [target.endpoint.toLowerCase(), target.user];
+  const { notes: _notes, ...identity } = target;
+  return { ...target, key: hash(identity), loginKey: hash(login), credentialKey: hash([...login, target.password]) };
+}
+
+function hash(value: unknown): string {
+  return createHash("sha256").update(JSON.stringify(value)).digest("hex");
+}

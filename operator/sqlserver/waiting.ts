@@ -1,0 +1,67 @@
+// Waiting that has an end: a limited number of places, and a deadline on what the driver promises. It knows nothing of databases.
+import type { Clock } from "../controller/clock.ts";
+
+/** At most `count` holders at a time; the others wait in order. */
+export class Places {
+  #free: number;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /** Resolves with what gives the place back (once); rejects with the signal's reason. */
+  async take(signal: AbortSignal): Promise<() => void> {
+    signal.throwIfAborted();
+    if (this.#free > 0) this.#free -= 1;
+    else await this.#queue(signal);
+    let isHeld = true;
+    return () => {
+      if (isHeld) this.#giveBack();
+      isHeld = false;
+    };
+  }
+
+  #queue(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#waiting.delete(onTurn);
+        reject(signal.reason as Error);
+      };
+      const onTurn = (): void => {
+        signal.removeEventListener("abort", onAbort);
+        resolve();
+      };
+      this.#waiting.add(onTurn);
+      signal.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+
+  #giveBack(): void {
+    const next = this.#waiting.values().next().value;
+    if (next === undefined) this.#free += 1;
+    else {
+      this.#waiting.delete(next);
+      next();
+    }
+  }
+}
+
+/** The result of `work`, or after `ms` an error with code EDEADLINE; a later failure of `work` is nobody's then. */
+export function withDeadline<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(ms, () =>
+      reject(Object.assign(new Error(`Cannot wait longer than ${ms} ms for the database`), { code: "EDEADLINE" })),
+    );
+    work.then(
+      (value) => {
+        timer.cancel();
+        resolve(value);
+      },
+      (error: unknown) => {
+        timer.cancel();
+        reject(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+  });
+}
