@@ -1,0 +1,223 @@
+// Does what a plan permits: first what keeps serving (insert, hand over), then what removes, each removal only with evidence from a live
+// read made now. What the database reads back is the truth; a failure ends the pass's writes and nothing is taken for done.
+
+import type { Clock } from "../controller/clock.ts";
+import type { Logger } from "../controller/logger.ts";
+import type { Outcome } from "../farm/conditions.ts";
+import { confirmGone, isPodMissing, mayTakeRow, namesArePodNames } from "../farm/confirm.ts";
+import type { ConfirmedGone, LiveRead } from "../farm/confirm.ts";
+import { registeredLate } from "../farm/lateRegistration.ts";
+import { rowKey } from "../farm/memory.ts";
+import type { DatabaseProblem } from "../farm/model.ts";
+import type { Observation } from "../farm/observation.ts";
+import type { Insert, Plan, Remark } from "../farm/plan.ts";
+import type { Actions } from "../farm/policy.ts";
+import { comparable } from "../farm/serverName.ts";
+import { readBack } from "./observe.ts";
+import { isDatabaseFailure } from "./ports.ts";
+import type { Cluster, FarmDatabase, PassMetrics, WriteResult } from "./ports.ts";
+import type { FarmState } from "./state.ts";
+import { watchOf } from "./waits.ts";
+
+export interface ApplyOptions {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: PassMetrics;
+  readonly identity: string;
+}
+
+export interface Applied {
+  readonly outcome: Outcome;
+  readonly registered: readonly Insert[];
+  readonly marked: readonly Remark[];
+  readonly removed: readonly ConfirmedGone[];
+  /** Bindings of rows that are to be removed are left: come back soon, at low priority. */
+  readonly bindingsRemain: boolean;
+}
+
+/** More single reads than this are one consistent LIST. */
+const mostSingleReads = 20;
+const removeRequests = 2;
+const refusalRetryMs = 30_000;
+
+interface Pass extends ApplyOptions {
+  readonly observation: Observation;
+  readonly plan: Plan;
+  readonly database: FarmDatabase;
+  readonly state: FarmState;
+  readonly signal: AbortSignal;
+}
+
+export async function apply(pass: Pass, actions: Actions): Promise<Applied> {
+  const done = { registered: [] as Insert[], marked: [] as Remark[], removed: [] as ConfirmedGone[], refused: [] as Outcome["refused"][number][] };
+  let bindingsRemain = false;
+  let problem: DatabaseProblem | undefined;
+  try {
+    done.registered.push(...(await register(pass, actions.inserts, done.refused)));
+    const needed = liveNeeds(pass, actions);
+    const { live, problem: unread } = await readLive(pass, needed);
+    problem = unread;
+    noteWaits(pass, live);
+    done.marked.push(...(await mark(pass, actions.marks.filter((remark) => isTrue(live(remark.claim.pod.name), (read) => mayTakeRow(remark, read))), done.refused)));
+    const atMs = pass.clock.now();
+    const confirmed = actions.removals.flatMap((removal) => confirmGone(removal, live(removal.row.name), pass.observation.members, atMs) ?? []);
+    const removal = await remove(pass, confirmed, done.refused);
+    done.removed.push(...removal.removed);
+    bindingsRemain = removal.bindingsRemain;
+  } catch (error) {
+    pass.signal.throwIfAborted();
+    if (!isDatabaseFailure(error)) throw error;
+    pass.state.table = { ...pass.state.table, dirty: true };
+    problem = error.problem;
+  }
+  return { ...done, bindingsRemain, outcome: { refused: done.refused, ...(problem !== undefined && { problem }) } };
+}
+
+const isTrue = <T>(value: T | undefined, test: (value: T) => boolean): boolean => value !== undefined && test(value);
+
+async function register(pass: Pass, inserts: readonly Insert[], refused: Outcome["refused"][number][]): Promise<readonly Insert[]> {
+  if (inserts.length === 0) return [];
+  const { state, clock } = pass;
+  const result = await written(pass, () => pass.database.register(inserts.map(({ name, guid }) => ({ name, guid })), pass.signal), refused);
+  const present = new Set(result.read.rows.flatMap(({ guid }) => guid?.toLowerCase() ?? []));
+  const registered = inserts.filter(({ guid }) => present.has(guid));
+  const names = new Set([...result.read.rows.map(({ name }) => comparable(name)), ...result.refused.map(({ name }) => comparable(name))]);
+  for (const { name } of inserts) if (!names.has(comparable(name))) await explainConflict(pass, name);
+  const late = registered.filter((insert) => insert.late).map(({ claim }) => claim.pod.uid);
+  state.memory = { ...state.memory, late: registeredLate(state.memory.late, late, pass.plan.lateQuota, clock.monotonic()) };
+  for (const { name, claim } of registered) {
+    const since = state.memory.boundSince.get(claim.pod.uid);
+    pass.metrics.registered(since === undefined ? undefined : (clock.monotonic() - since) / 1000);
+    pass.log.info("Registered the pod's server", { server: name, pod: claim.pod.name, podUID: claim.pod.uid, member: claim.member.name });
+  }
+  return registered;
+}
+
+/** A name that was neither written nor found is another row's in the database's eyes. */
+async function explainConflict(pass: Pass, name: string): Promise<void> {
+  const row = await pass.database.conflict(name, pass.signal);
+  if (row === undefined) return; // gone again: the next pass inserts it
+  const message = `The database takes row ${row.serverID} ("${row.name}") for the same name. Rename that server, or give the member another serverName.`;
+  refuse(pass, name, { reason: "EqualName", message });
+}
+
+function refuse({ state, clock }: Pass, name: string, why: { readonly reason: string; readonly message: string }): void {
+  state.memory = { ...state.memory, refusals: new Map([...state.memory.refusals, [comparable(name), { ...why, retryMs: clock.monotonic() + refusalRetryMs }]]) };
+}
+
+async function mark(pass: Pass, marks: readonly Remark[], refused: Outcome["refused"][number][]): Promise<readonly Remark[]> {
+  if (marks.length === 0) return [];
+  const rows = marks.map(({ row, newGuid }) => ({ serverID: row.serverID, name: row.name, guid: row.guid, newGuid }));
+  const { read } = await written(pass, () => pass.database.mark(rows, pass.signal), refused);
+  const guids = new Map(read.rows.map(({ serverID, guid }) => [serverID, guid?.toLowerCase()]));
+  const marked = marks.filter(({ row, newGuid }) => guids.get(row.serverID) === newGuid);
+  for (const { row, claim } of marked) {
+    pass.metrics.registered(undefined);
+    pass.log.info("Gave the row to the next pod of its name", { server: row.name, serverID: row.serverID, pod: claim.pod.name, podUID: claim.pod.uid, was: row.guid });
+  }
+  return marked;
+}
+
+async function remove(pass: Pass, confirmed: readonly ConfirmedGone[], refused: Outcome["refused"][number][]): Promise<{ readonly removed: readonly ConfirmedGone[]; readonly bindingsRemain: boolean }> {
+  const { clock, state } = pass;
+  let open = confirmed;
+  const removed: ConfirmedGone[] = [];
+  let bindings = 0;
+  for (const gone of confirmed) pass.log.info("Removing the server of a pod that is gone", aboutRemoval(pass, gone));
+  for (let request = 0; request < removeRequests && open.length > 0; request += 1) {
+    const rows = open.map(({ row }) => ({ serverID: row.serverID, name: row.name, guid: row.guid }));
+    const result = await written(pass, () => pass.database.remove(rows, pass.signal), refused);
+    bindings += result.bindings;
+    const left = new Set(result.read.rows.map(rowKey));
+    const gone = open.filter(({ row }) => !left.has(rowKey(row)));
+    removed.push(...gone);
+    open = open.filter(({ row }) => left.has(rowKey(row)));
+    for (const one of gone) noteRemoved(pass, one, bindings);
+    if (!result.bindingsRemain) break;
+  }
+  for (const { row } of open) pass.log.info("The server's row stays for now", { server: row.name, serverID: row.serverID, reason: "it has bindings left, or changed since it was read" });
+  if (removed.length > 0) {
+    const missing = removed.filter(({ evidence }) => evidence === "missing").length;
+    state.memory = { ...state.memory, removedAsMissing: [...state.memory.removedAsMissing, ...Array.from({ length: missing }, () => clock.monotonic())] };
+    state.sweeps = [...state.sweeps, { rows: removed.map(({ row }) => ({ serverID: row.serverID, name: row.name })), left: state.table.facts?.foreignKeyDisabled === true ? 3 : 1 }];
+  }
+  return { removed, bindingsRemain: open.length > 0 };
+}
+
+function noteRemoved(pass: Pass, gone: ConfirmedGone, bindings: number): void {
+  const since = pass.state.memory.goneSince.get(rowKey(gone.row)) ?? pass.observation.nowMs;
+  pass.metrics.removed(gone.evidence, gone.evidence === "ended" ? (pass.clock.monotonic() - since) / 1000 : undefined);
+  pass.log.info("Removed the server of a pod that is gone", { ...aboutRemoval(pass, gone), bindings });
+}
+
+const aboutRemoval = ({ identity }: Pass, { row, evidence, atMs, pod }: ConfirmedGone): Readonly<Record<string, unknown>> => ({
+  server: row.name,
+  serverID: row.serverID,
+  guid: row.guid,
+  podUID: pod?.uid ?? "never seen",
+  evidence,
+  evidenceAt: new Date(atMs).toISOString(),
+  identity,
+});
+
+/** Runs a write, takes what it read back for the truth, and keeps the rows that the server refused out of the next passes for a while. */
+async function written<T extends WriteResult>(pass: Pass, write: () => Promise<T>, refused: Outcome["refused"][number][]): Promise<T> {
+  const { state, clock } = pass;
+  state.lastWriteMs = clock.monotonic();
+  const result = await write();
+  readBack(state, result.read);
+  state.lastChangeWallMs = clock.now();
+  for (const one of result.refused) {
+    refused.push(one);
+    refuse(pass, one.name, one.problem);
+  }
+  return result;
+}
+
+/** Names of the pods to be read live: of the rows that may go or begin to wait, and of the pods that are to get a row. */
+function liveNeeds(pass: Pass, { marks, removals }: Actions): ReadonlySet<string> {
+  const unproven = removals.filter(({ evidence }) => evidence !== "removeAll");
+  return new Set([...unproven.map(({ row }) => row.name), ...pass.plan.unconfirmed.map(({ name }) => name), ...marks.map(({ claim }) => claim.pod.name)]);
+}
+
+type Live = (name: string) => LiveRead | undefined;
+
+interface LiveReads {
+  readonly live: Live;
+  /** Why there is no answer: then nothing is handed over or removed. An error is never "not found". */
+  readonly problem?: DatabaseProblem;
+}
+
+async function readLive(pass: Pass, names: ReadonlySet<string>): Promise<LiveReads> {
+  const { cluster, observation, signal } = pass;
+  const { namespace } = observation.farm;
+  if (names.size === 0) return { live: () => undefined };
+  try {
+    if (names.size > mostSingleReads || !namesArePodNames(observation.members)) {
+      const listed: LiveRead = { kind: "listed", pods: await cluster.livePods({ namespace, signal }) };
+      return { live: () => listed };
+    }
+    const read = async (name: string): Promise<[string, LiveRead]> => [name, { kind: "named", name, pod: await cluster.livePod({ namespace, name, signal }) }];
+    const reads = new Map(await Promise.all([...names].map(read)));
+    return { live: (name) => reads.get(name) };
+  } catch (error) {
+    signal.throwIfAborted();
+    const message = `The pods cannot be read from the API server, so no row is removed or handed over: ${error instanceof Error ? error.message : String(error)}`;
+    return { live: () => undefined, problem: { kind: "unreachable", reason: "LiveReadFailed", message, stalled: false } };
+  }
+}
+
+/** The wait for a missing pod begins when a live read finds it gone, and is forgotten when one finds it. */
+function noteWaits(pass: Pass, live: Live): void {
+  const { state, plan, clock } = pass;
+  const missingSince = new Map(state.memory.missingSince);
+  for (const row of plan.unconfirmed) {
+    if (isTrue(live(row.name), (read) => isPodMissing(row, read))) missingSince.set(rowKey(row), watchOf(state, row, clock.monotonic()));
+  }
+  for (const { row, evidence } of plan.removals) {
+    const read = live(row.name);
+    if (evidence === "missing" && read !== undefined && !isPodMissing(row, read)) missingSince.delete(rowKey(row));
+  }
+  state.memory = { ...state.memory, missingSince };
+}

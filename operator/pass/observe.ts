@@ -1,0 +1,133 @@
+// Gathers what one pass decides by: members, pods, and the rows, which are read only when what is known of them is too old. It writes
+// nothing, and what could not be had is in the observation as such.
+
+import type { Clock } from "../controller/clock.ts";
+import { kinship } from "../farm/mark.ts";
+import type { DatabaseProblem, Milliseconds, TableRead, WebFarm } from "../farm/model.ts";
+import type { Observation, TableObservation } from "../farm/observation.ts";
+import { leavesRows } from "../farm/deletion.ts";
+import { authorityOf } from "../farm/policy.ts";
+import { matches } from "../farm/selector.ts";
+import { readCredentials } from "./credentials.ts";
+import type { Members } from "./members.ts";
+import { isDatabaseFailure } from "./ports.ts";
+import type { Cluster, Databases, FarmDatabase } from "./ports.ts";
+import type { FarmState, TableCache } from "./state.ts";
+
+export interface ObserveOptions {
+  readonly cluster: Cluster;
+  readonly databases: Databases;
+  readonly members: Members;
+  readonly clock: Clock;
+  readonly resyncMs: Milliseconds;
+  readonly version: string;
+  readonly readOnly: boolean;
+}
+
+export interface Observed {
+  readonly observation: Observation;
+  /** Absent where the rows could not be, or need not be read. */
+  readonly database?: FarmDatabase;
+}
+
+const reconcileAnnotation = "webfarm.dev/reconcile-at";
+const idleAfterMs = 10 * 60_000;
+const firstRetryMs = 500;
+const lastRetryMs = 30_000;
+
+export async function observe(options: ObserveOptions, farm: WebFarm, state: FarmState, signal: AbortSignal): Promise<Observed> {
+  const { cluster, members: resolver, clock } = options;
+  const pods = cluster.pods(farm.namespace);
+  const freshness = state.hasGoneRows || farm.deletionAtMs !== undefined ? "now" : "settled";
+  const [namespaceUid, members, takenByOlder] = await Promise.all([
+    cluster.namespaceUid(farm.namespace, signal),
+    resolver.resolve(farm, freshness, signal),
+    resolver.takenByOlder(farm, pods.pods, signal),
+  ]);
+  const identity = { ownerId: farm.spec.ownerId ?? `${namespaceUid}/${farm.name}`, namespaceUid };
+  const goneSetPods = [...state.rowPods].flatMap((hash) => pods.seen(hash)?.pod ?? []);
+  const statefulSets = await resolver.statefulSets(farm, members, goneSetPods, freshness, signal);
+  const base = { farm, identity, members, statefulSets, pods, takenByOlder, readOnly: options.readOnly, nowMs: clock.monotonic() };
+  const unread: Observation = { ...base, table: { kind: "notAsked", ...(state.table.facts !== undefined && { facts: state.table.facts }) } };
+  if (needsNoDatabase(unread, state)) return { observation: unread };
+  const { table, database } = await readTable(options, farm, state, signal);
+  const observation: Observation = { ...base, table, nowMs: clock.monotonic() };
+  return { observation, ...(database !== undefined && { database }) };
+}
+
+/** A farm that goes and leaves its rows, or that has had neither pods nor rows for ten minutes. */
+function needsNoDatabase(unread: Observation, state: FarmState): boolean {
+  if (unread.farm.deletionAtMs !== undefined && leavesRows(unread, authorityOf(unread))) return true;
+  const hasPods = unread.pods.pods.some((pod) => unread.members.some(({ selector }) => selector !== undefined && matches(selector, pod.labels)));
+  const hasRows = state.table.read?.rows.some((row) => kinship(row, unread.identity).kind !== "foreign") ?? false;
+  if (hasPods || hasRows) state.lastBusyMs = unread.nowMs;
+  return unread.nowMs - state.lastBusyMs >= idleAfterMs;
+}
+
+async function readTable(
+  options: ObserveOptions,
+  farm: WebFarm,
+  state: FarmState,
+  signal: AbortSignal,
+): Promise<{ readonly table: TableObservation; readonly database?: FarmDatabase }> {
+  const { clock } = options;
+  const cache = state.table;
+  const forcedBy = farm.annotations[reconcileAnnotation];
+  const isAsked = cache.generation !== farm.generation || cache.forcedBy !== forcedBy;
+  const before = state.credentials?.material;
+  const unavailable = (problem: DatabaseProblem): { readonly table: TableObservation } => ({
+    table: { kind: "unavailable", problem, ...(cache.facts !== undefined && { facts: cache.facts }) },
+  });
+  const loginFailed = cache.failure?.problem.kind === "login" && clock.monotonic() >= cache.failure.retryMs;
+  const read = await readCredentials({ ...options, farm, cache: state.credentials, loginFailed, signal }).catch((error: unknown) => problemOf(error));
+  if ("reason" in read) return unavailable(read);
+  state.credentials = read.cache;
+  if (read.credentials.kind === "refused") return unavailable(read.credentials.problem);
+  const { material } = read.credentials;
+  const materialChanged = JSON.stringify(material) !== JSON.stringify(before);
+  if (cache.failure !== undefined && !isAsked && !materialChanged && clock.monotonic() < cache.failure.retryMs) return unavailable(cache.failure.problem);
+  const used = options.databases.use(farm.key, material);
+  if (used.kind === "refused") {
+    state.table = failed(cache, used.problem, { farm, forcedBy, nowMs: clock.monotonic() });
+    return unavailable(used.problem);
+  }
+  const { database } = used;
+  const isFresh = cache.read !== undefined && cache.facts !== undefined && !cache.dirty && !isAsked && cache.failure === undefined && clock.monotonic() - cache.atMs < options.resyncMs;
+  if (isFresh) return { table: { kind: "read", read: cache.read, facts: cache.facts }, database };
+  try {
+    const facts = await database.facts(signal);
+    const rows = await database.read(signal);
+    state.table = { read: rows, facts, atMs: clock.monotonic(), generation: farm.generation, forcedBy, dirty: false };
+    return { table: { kind: "read", read: rows, facts }, database };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isDatabaseFailure(error)) throw error;
+    state.table = failed(cache, error.problem, { farm, forcedBy, nowMs: clock.monotonic() });
+    return unavailable(error.problem);
+  }
+}
+
+/** A Secret or ConfigMap that could not be asked for: retried, never taken for a missing one. */
+const problemOf = (error: unknown): DatabaseProblem => ({
+  kind: "unreachable",
+  reason: "CredentialsUnreadable",
+  message: `The database's credentials cannot be read from the API server: ${error instanceof Error ? error.message : String(error)}`,
+  stalled: false,
+});
+
+function failed(cache: TableCache, problem: DatabaseProblem, at: { readonly farm: WebFarm; readonly forcedBy: string | undefined; readonly nowMs: Milliseconds }): TableCache {
+  const count = (cache.failure?.count ?? 0) + 1;
+  const delayMs = Math.max(problem.retryAfterMs ?? 0, problem.stalled ? lastRetryMs : Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(count - 1, 10)));
+  return { ...cache, generation: at.farm.generation, forcedBy: at.forcedBy, dirty: true, failure: { problem, count, retryMs: at.nowMs + delayMs } };
+}
+
+/** What a write read back replaces the rows; pings and settings stay as they were read. */
+export function readBack(state: FarmState, read: TableRead): void {
+  const { pings, settings } = state.table.read ?? {};
+  state.table = { ...state.table, read: { rows: read.rows, truncated: read.truncated, ...(pings !== undefined && { pings }), ...(settings !== undefined && { settings }) }, dirty: false };
+}
+
+export const withRows = (observation: Observation, state: FarmState): Observation => {
+  const { table } = observation;
+  return table.kind === "read" && state.table.read !== undefined ? { ...observation, table: { ...table, read: state.table.read } } : observation;
+};

@@ -1,0 +1,114 @@
+// Tells people what a pass saw and did: the status, at most once a second and only when it differs; events when something changed. A
+// report that cannot be written never undoes or repeats what was done.
+
+import type { Clock } from "../controller/clock.ts";
+import type { Assessment } from "../farm/conditions.ts";
+import type { FarmKey, Milliseconds, WebFarm } from "../farm/model.ts";
+import type { WebFarmStatus } from "../farm/resource.generated.ts";
+import { statusOf } from "../farm/status.ts";
+import type { Applied } from "./apply.ts";
+import type { Cluster, FarmEvent, PassMetrics } from "./ports.ts";
+import type { FarmState } from "./state.ts";
+
+interface ReportOptions {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly metrics: PassMetrics;
+}
+
+const statusIntervalMs = 1_000;
+const conflictRetryMs = 200;
+
+/** Writes the status if it differs; answers when to look again for a write that had to wait. */
+export async function writeStatus(options: ReportOptions, assessment: Assessment, state: FarmState, signal: AbortSignal): Promise<Milliseconds | undefined> {
+  const { cluster, clock } = options;
+  const { farm } = assessment.observation;
+  const status = statusOf(assessment, { nowMs: clock.now(), ...(state.lastChangeWallMs !== undefined && { lastChangeMs: state.lastChangeWallMs }) });
+  countFarm(options, farm.key, assessment, status);
+  if (isSame(status, farm.status)) return undefined;
+  const waitMs = state.status.atMs + statusIntervalMs - clock.monotonic();
+  if (waitMs > 0) return waitMs;
+  const write = await cluster.patchStatus(farm, status, signal);
+  state.status = { ...state.status, atMs: clock.monotonic(), ...(write.kind === "written" && { written: { basedOn: farm.resourceVersion, farm: write.farm } }) };
+  return write.kind === "conflict" ? conflictRetryMs : undefined;
+}
+
+/** The farm as the cache has it, or as this process wrote it when the watch has not brought that yet. */
+export function newest(farm: WebFarm, state: FarmState): WebFarm {
+  const { written } = state.status;
+  return written?.basedOn === farm.resourceVersion && written.farm.uid === farm.uid ? written.farm : farm;
+}
+
+/** Equal as JSON, whatever the order of the keys. */
+export function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null || Array.isArray(a) !== Array.isArray(b)) return false;
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...keys].every((key) => isSame((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]));
+}
+
+function countFarm({ metrics }: ReportOptions, key: FarmKey, { plan }: Assessment, status: WebFarmStatus): void {
+  const states: Record<string, number> = {};
+  for (const { state } of plan.servers) states[state] = (states[state] ?? 0) + 1;
+  const ready = status.conditions?.find(({ type }) => type === "Ready")?.status === "True";
+  metrics.farm(key, { states, foreign: plan.foreign, blocked: plan.blocked.length, ready });
+}
+
+/** Events for what was done, on the pods and one summary on the farm. */
+export function tellActions({ cluster }: ReportOptions, farm: WebFarm, applied: Applied): void {
+  const tell = (event: Omit<FarmEvent, "farm" | "type">): void => cluster.record({ farm, type: "Normal", ...event });
+  for (const { name, claim } of applied.registered) {
+    tell({ pod: claim.pod, reason: "ServerRegistered", action: "Register", note: `Web farm server ${name} is registered for WebFarm ${farm.name}.` });
+  }
+  for (const { row, claim } of applied.marked) {
+    tell({ pod: claim.pod, reason: "ServerUpdated", action: "HandOver", note: `Web farm server ${row.name} (ServerID ${row.serverID}) of an earlier pod is this pod's now.` });
+  }
+  for (const { row, pod } of applied.removed) {
+    if (pod !== undefined) tell({ pod, reason: "ServerRemoved", action: "Remove", note: `Web farm server ${row.name} (ServerID ${row.serverID}) is removed; the pod is gone.` });
+  }
+  const summary = [
+    summaryOf("registered", applied.registered.map(({ name }) => name)),
+    summaryOf("handed over", applied.marked.map(({ row }) => row.name)),
+    summaryOf("removed", applied.removed.map(({ row }) => row.name)),
+  ].filter((text) => text !== "");
+  if (summary.length > 0) tell({ reason: summaryReason(applied), action: "Synchronise", note: `Servers ${summary.join("; ")}.` });
+}
+
+function summaryReason({ registered, marked }: Applied): string {
+  if (registered.length > 0) return "ServerRegistered";
+  return marked.length > 0 ? "ServerUpdated" : "ServerRemoved";
+}
+
+const shownNames = 8;
+const summaryOf = (verb: string, names: readonly string[]): string =>
+  names.length === 0 ? "" : `${verb} ${names.length}: ${names.slice(0, shownNames).join(", ")}${names.length > shownNames ? ", …" : ""}`;
+
+interface Watched {
+  readonly condition: string;
+  readonly bad: "True" | "False";
+  readonly reason: string;
+  readonly cured?: string;
+}
+
+const watchedConditions: readonly Watched[] = [
+  { condition: "DatabaseReachable", bad: "False", reason: "DatabaseUnreachable", cured: "DatabaseReachable" },
+  { condition: "SettingsCompatible", bad: "False", reason: "SettingsMismatch" },
+  { condition: "OwnershipConflict", bad: "True", reason: "OwnershipConflict" },
+  { condition: "RemovalsBlocked", bad: "True", reason: "RemovalBlocked" },
+];
+
+/** One event each time that something begins to need a person, and when it ends. */
+export function tellConditions({ cluster }: ReportOptions, farm: WebFarm, status: Pick<WebFarmStatus, "conditions">, state: FarmState): void {
+  const told = new Map(state.told);
+  for (const { condition, bad, reason, cured } of watchedConditions) {
+    const now = status.conditions?.find(({ type }) => type === condition);
+    if (now === undefined || now.status === "Unknown") continue;
+    const before = told.get(condition);
+    const current = now.status === bad ? now.reason : "";
+    if (before === current) continue;
+    told.set(condition, current);
+    if (current !== "") cluster.record({ farm, type: "Warning", reason, action: "Reconcile", note: now.message });
+    else if (cured !== undefined && before !== undefined) cluster.record({ farm, type: "Normal", reason: cured, action: "Reconcile", note: now.message });
+  }
+  state.told = told;
+}

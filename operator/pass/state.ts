@@ -1,0 +1,57 @@
+// What the process holds of one farm between passes: its memory, the rows as last read, and when to ask again. All of it can be lost.
+
+import { emptyMemory } from "../farm/memory.ts";
+import type { FarmMemory } from "../farm/memory.ts";
+import type { DatabaseFacts, DatabaseProblem, Milliseconds, PodHash, TableRead, WebFarm } from "../farm/model.ts";
+import type { WebFarmStatus } from "../farm/resource.generated.ts";
+import type { CredentialCache } from "./credentials.ts";
+
+export interface FarmState {
+  memory: FarmMemory;
+  credentials: CredentialCache | undefined;
+  table: TableCache;
+  /** Hashes of the pods that the farm's rows name: changes of these pods matter also when no member selects them. */
+  rowPods: ReadonlySet<PodHash>;
+  /** Some of the farm's rows have no living pod: what its workloads want matters now. */
+  hasGoneRows: boolean;
+  lastBusyMs: Milliseconds;
+  lastWriteMs: Milliseconds;
+  lastChangeWallMs?: Milliseconds;
+  status: StatusWrites;
+  /** Reasons of conditions last told as events. */
+  told: ReadonlyMap<string, string>;
+  /** Passes in which the bindings of removed servers are swept again, where no foreign key keeps them out. */
+  sweeps: readonly { readonly rows: readonly { readonly serverID: number; readonly name: string }[]; readonly left: number }[];
+}
+
+export interface TableCache {
+  readonly read?: TableRead;
+  readonly facts?: DatabaseFacts & { readonly foreignKeyDisabled: boolean };
+  readonly atMs: Milliseconds;
+  readonly generation: number;
+  readonly forcedBy: string | undefined;
+  /** What the last read failed with, and how often in a row. */
+  readonly failure?: { readonly problem: DatabaseProblem; readonly count: number; readonly retryMs: Milliseconds };
+  /** A statement may have changed the rows since. */
+  readonly dirty: boolean;
+}
+
+export interface StatusWrites {
+  readonly atMs: Milliseconds;
+  /** What was written on top of `basedOn`; better than the cache until the watch has brought it. */
+  readonly written?: { readonly basedOn: string; readonly farm: WebFarm };
+  readonly last?: WebFarmStatus;
+}
+
+export const newState = (nowMs: Milliseconds): FarmState => ({
+  memory: emptyMemory,
+  credentials: undefined,
+  table: { atMs: -Infinity, generation: -1, forcedBy: undefined, dirty: true },
+  rowPods: new Set(),
+  hasGoneRows: false,
+  lastBusyMs: nowMs,
+  lastWriteMs: -Infinity,
+  status: { atMs: -Infinity },
+  told: new Map(),
+  sweeps: [],
+});

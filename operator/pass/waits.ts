@@ -1,0 +1,47 @@
+// Keeps the moments from which waits count in step with what was just read: pings start them anew, and rows begin or cease to be gone.
+
+import { kinship } from "../farm/mark.ts";
+import { rowKey } from "../farm/memory.ts";
+import type { PingWatch, RowKey } from "../farm/memory.ts";
+import type { Milliseconds, ServerRow } from "../farm/model.ts";
+import type { Observation } from "../farm/observation.ts";
+import type { Plan } from "../farm/plan.ts";
+import type { FarmState } from "./state.ts";
+
+export function watchOf(state: FarmState, row: ServerRow, sinceMs: Milliseconds): PingWatch {
+  const ping = state.table.read?.pings?.get(row.serverID);
+  return { sinceMs, ...(ping !== undefined && { ping }) };
+}
+
+/** A new ping starts a wait anew: whoever pings is no dead process. Rows of another cluster are watched from their first sight. */
+export function heedPings(state: FarmState, { table, identity, nowMs }: Observation): void {
+  if (table.kind !== "read") return;
+  const missingSince = new Map(state.memory.missingSince);
+  const silentSince = new Map(state.memory.silentSince);
+  const restart = (map: Map<RowKey, PingWatch>, row: ServerRow): void => {
+    const watch = map.get(rowKey(row));
+    const fresh = watchOf(state, row, nowMs);
+    if (watch !== undefined && watch.ping !== fresh.ping) map.set(rowKey(row), fresh);
+  };
+  for (const row of table.read.rows) {
+    const kin = kinship(row, identity);
+    if (kin.kind === "otherCluster" && !silentSince.has(rowKey(row))) silentSince.set(rowKey(row), watchOf(state, row, nowMs));
+    restart(missingSince, row);
+    restart(silentSince, row);
+  }
+  state.memory = { ...state.memory, missingSince, silentSince };
+}
+
+/** Remembers since when rows have no living pod, and which pods the farm's rows name. */
+export function noteGone(state: FarmState, plan: Plan, { table, identity, nowMs }: Observation): void {
+  const { goneSince } = state.memory;
+  state.memory = { ...state.memory, goneSince: new Map(plan.gone.map((key) => [key, goneSince.get(key) ?? nowMs])) };
+  state.hasGoneRows = plan.gone.length > 0;
+  if (table.kind !== "read") return;
+  state.rowPods = new Set(
+    table.read.rows.flatMap((row) => {
+      const kin = kinship(row, identity);
+      return kin.kind === "ours" ? [kin.pod] : [];
+    }),
+  );
+}

@@ -1,0 +1,200 @@
+// One key, one pass: observe, plan, apply, report. Whatever woke it (a pod, the WebFarm, a resync, a deletion) the steps are the same, so
+// it is right when run twice, late, or after a crash between any two lines. It holds nothing that may not be lost.
+
+import type { Clock } from "./controller/clock.ts";
+import type { Logger } from "./controller/logger.ts";
+import type { Result } from "./controller/workers.ts";
+import { conditionsOf } from "./farm/conditions.ts";
+import type { Assessment } from "./farm/conditions.ts";
+import { finalizer, releaseOf } from "./farm/deletion.ts";
+import type { Release } from "./farm/deletion.ts";
+import { gatesToOpen } from "./farm/gates.ts";
+import { podHash } from "./farm/mark.ts";
+import { remember } from "./farm/memory.ts";
+import type { FarmKey, Milliseconds, Pod, WebFarm } from "./farm/model.ts";
+import type { Observation } from "./farm/observation.ts";
+import { planFarm } from "./farm/plan.ts";
+import type { Plan } from "./farm/plan.ts";
+import { authorityOf, permitted } from "./farm/policy.ts";
+import type { Actions, Authority } from "./farm/policy.ts";
+import { apply } from "./pass/apply.ts";
+import type { Applied } from "./pass/apply.ts";
+import { createMembers } from "./pass/members.ts";
+import { observe, withRows } from "./pass/observe.ts";
+import type { Observed } from "./pass/observe.ts";
+import { newest, tellActions, tellConditions, writeStatus } from "./pass/report.ts";
+import type { Cluster, Databases, FarmDatabase, PassMetrics } from "./pass/ports.ts";
+import { newState } from "./pass/state.ts";
+import type { FarmState } from "./pass/state.ts";
+import { heedPings, noteGone } from "./pass/waits.ts";
+
+export interface ReconcileOptions {
+  readonly cluster: Cluster;
+  readonly databases: Databases;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: PassMetrics;
+  readonly resyncMs: Milliseconds;
+  readonly readOnly: boolean;
+  /** This process, in log lines about removals. */
+  readonly identity: string;
+  readonly version: string;
+}
+
+export interface Reconciler {
+  reconcile(key: FarmKey, signal: AbortSignal): Promise<Result>;
+  /** The farms to which a change of a pod may matter. */
+  farmsFor(namespace: string, before: Pod | undefined, after: Pod | undefined): readonly FarmKey[];
+}
+
+/** Two writes of a farm are at least this far apart: what arrives meanwhile travels together. */
+const writeIntervalMs = 10;
+const bindingsRetryMs = 1_000;
+const conflictRetryMs = 100;
+
+export function createReconciler(options: ReconcileOptions): Reconciler {
+  const { cluster, clock, databases, resyncMs } = options;
+  const members = createMembers({ cluster, clock, resyncMs });
+  const states = new Map<FarmKey, { readonly uid: string; readonly state: FarmState }>();
+
+  function stateOf(farm: WebFarm): FarmState {
+    const known = states.get(farm.key);
+    if (known?.uid === farm.uid) return known.state;
+    const state = newState(clock.monotonic());
+    states.set(farm.key, { uid: farm.uid, state });
+    return state;
+  }
+
+  function forget(key: FarmKey): Result {
+    states.delete(key);
+    databases.release(key);
+    options.metrics.forget(key);
+    return { kind: "done" };
+  }
+
+  async function reconcile(key: FarmKey, signal: AbortSignal): Promise<Result> {
+    const cached = cluster.farm(key);
+    if (cached === undefined || (cached.deletionAtMs !== undefined && !cached.finalizers.includes(finalizer))) return forget(key);
+    if (!cluster.isSynced(cached.namespace)) return { kind: "done" }; // every key is added again when the caches are synced
+    const state = stateOf(cached);
+    await clock.sleep(Math.max(0, state.lastWriteMs + writeIntervalMs - clock.monotonic()), signal);
+    const observed = await observe({ ...options, members }, newest(cached, state), state, signal);
+    return await passOver(observed, state, signal);
+  }
+
+  async function passOver(observed: Observed, state: FarmState, signal: AbortSignal): Promise<Result> {
+    const before = await decide(observed, state, signal);
+    const actions = permitted(before.plan, before.authority);
+    const readyToWrite = await holdFinalizer(observed, actions, signal);
+    if (readyToWrite === "again") return { kind: "again", afterMs: conflictRetryMs };
+    const applied = observed.database === undefined ? nothingApplied : await apply({ ...options, log: options.log.child(fieldsOf(observed.observation)), ...before, database: observed.database, state, signal }, actions);
+    const observation = withRows(before.observation, state);
+    const plan = planFarm(observation, state.memory);
+    const assessment: Assessment = { observation, plan, authority: authorityOf(observation), outcome: applied.outcome };
+    return await report({ assessment, applied, database: observed.database }, state, signal);
+  }
+
+  /** A plan on rows that are fresh enough for it: a row whose pod is missing goes only when its newest ping was read just now. */
+  async function decide(observed: Observed, state: FarmState, signal: AbortSignal): Promise<{ observation: Observation; plan: Plan; authority: Authority }> {
+    const decideOn = (observation: Observation): { observation: Observation; plan: Plan; authority: Authority } => {
+      state.memory = remember(state.memory, observation);
+      if (observation.table.kind === "read") heedPings(state, observation);
+      const plan = planFarm(observation, state.memory);
+      noteGone(state, plan, observation);
+      return { observation, plan, authority: authorityOf(observation) };
+    };
+    const first = decideOn(observed.observation);
+    const needsPings = first.plan.removals.some(({ evidence }) => evidence === "missing") && clock.monotonic() - state.table.atMs > writeIntervalMs;
+    if (!needsPings) return first;
+    state.table = { ...state.table, dirty: true };
+    const again = await observe({ ...options, members }, observed.observation.farm, state, signal);
+    return decideOn(again.observation);
+  }
+
+  /** The finalizer is there before the first write. */
+  async function holdFinalizer({ observation }: Observed, actions: Actions, signal: AbortSignal): Promise<"ready" | "again"> {
+    const { farm } = observation;
+    const writes = actions.inserts.length + actions.marks.length + actions.removals.length;
+    if (writes === 0 || farm.finalizers.includes(finalizer)) return "ready";
+    const write = await cluster.addFinalizer(farm, signal);
+    return write.kind === "unchanged" ? "ready" : "again"; // the watch brings the farm with its finalizer
+  }
+
+  interface Done {
+    readonly assessment: Assessment;
+    readonly applied: Applied;
+    readonly database: FarmDatabase | undefined;
+  }
+
+  async function report(done: Done, state: FarmState, signal: AbortSignal): Promise<Result> {
+    const { observation, plan, authority, outcome } = done.assessment;
+    const { farm } = observation;
+    const gates = gatesToOpen(observation, state.memory, plan, authority);
+    await Promise.all(
+      gates.open.map(async (opening) => {
+        if ((await cluster.openGate(opening, signal)) === "opened") options.metrics.gateOpened(opening.reason);
+      }),
+    );
+    tellActions(options, farm, done.applied);
+    tellConditions(options, farm, { conditions: conditionsOf(done.assessment).map((condition) => ({ ...condition, lastTransitionTime: "" })) }, state);
+    const statusAgainMs = await writeStatus(options, done.assessment, state, signal);
+    await sweep(done.database, state, signal);
+    const release = farm.deletionAtMs === undefined ? undefined : releaseOf({ ...done.assessment, memory: state.memory }, { nowWallMs: clock.now(), readIsFresh: isReadFresh(state, observation) });
+    if (release?.kind === "release") return await letGo(farm, release, signal);
+    if (observation.table.kind === "notAsked") databases.release(farm.key);
+    const failure = outcome.problem ?? (observation.table.kind === "unavailable" ? observation.table.problem : undefined);
+    if (failure?.kind === "busy") return { kind: "failed", error: new Error(failure.message), ...(failure.retryAfterMs !== undefined && { retryAfterMs: failure.retryAfterMs }) };
+    const retryMs = state.table.failure === undefined ? (outcome.problem === undefined ? undefined : bindingsRetryMs) : state.table.failure.retryMs - clock.monotonic();
+    const waits = [resyncMs, statusAgainMs, plan.lookAgainMs, gates.lookAgainMs, release?.lookAgainMs, retryMs, done.applied.bindingsRemain ? bindingsRetryMs : undefined, nextOpenMs(plan, authority)];
+    const afterMs = Math.max(0, Math.min(...waits.filter((ms) => ms !== undefined)));
+    return { kind: "again", afterMs, ...(done.applied.bindingsRemain && { priority: "background" as const }) };
+  }
+
+  /** Something may be written that was not: rows of members that were just handed over or whose wait was just begun. */
+  const nextOpenMs = (plan: Plan, authority: Authority): Milliseconds | undefined => {
+    const { inserts, marks, removals } = permitted(plan, authority);
+    return inserts.length + marks.length + removals.length + plan.unconfirmed.length > 0 ? bindingsRetryMs : undefined;
+  };
+
+  const isReadFresh = (state: FarmState, observation: Observation): boolean =>
+    observation.table.kind === "read" && !state.table.dirty && state.table.atMs >= (state.memory.deletingSinceMs ?? Infinity);
+
+  async function letGo(farm: WebFarm, release: Extract<Release, { kind: "release" }>, signal: AbortSignal): Promise<Result> {
+    const names = release.left.slice(0, 20).map(({ name, serverID }) => `${name} (ServerID ${serverID})`);
+    if (release.reason === "TimedOut") {
+      const note = release.left.length === 0 ? "The WebFarm is released although its rows could not be read in time." : `The WebFarm is released and leaves ${release.left.length} rows: ${names.join(", ")}.`;
+      options.log.warn("Released a WebFarm whose rows are not all removed", { farm: farm.key, rows: names });
+      cluster.record({ farm, type: "Warning", reason: "ServersLeft", action: "Release", note });
+    } else options.log.info("Released a WebFarm", { farm: farm.key, reason: release.reason });
+    const write = await cluster.removeFinalizer(farm, signal);
+    return write.kind === "conflict" ? { kind: "again", afterMs: conflictRetryMs } : { kind: "done" };
+  }
+
+  /** Monitoring, log and search rows of removed servers, after the commit and best effort. */
+  async function sweep(database: FarmDatabase | undefined, state: FarmState, signal: AbortSignal): Promise<void> {
+    const due = state.sweeps;
+    if (database === undefined || due.length === 0) return;
+    state.sweeps = due.filter(({ left }) => left > 1).map(({ rows, left }) => ({ rows, left: left - 1 }));
+    try {
+      await database.sweep(due.flatMap(({ rows }) => rows), signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      options.log.warn("Could not sweep the monitoring, log and search rows of removed servers; they do no harm", { error });
+    }
+  }
+
+  return {
+    reconcile,
+    farmsFor(namespace, before, after) {
+      const changed = [before, after].filter((pod) => pod !== undefined);
+      return cluster.farmsIn(namespace).flatMap((farm) => {
+        const rowPods = states.get(farm.key)?.state.rowPods;
+        return changed.some((pod) => members.concerns(farm, pod) || rowPods?.has(podHash(pod.uid)) === true) ? [farm.key] : [];
+      });
+    },
+  };
+}
+
+const nothingApplied: Applied = { outcome: { refused: [] }, registered: [], marked: [], removed: [], bindingsRemain: false };
+
+const fieldsOf = ({ farm }: Observation): Readonly<Record<string, unknown>> => ({ farm: farm.key });
