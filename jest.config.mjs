@@ -2,14 +2,21 @@
 const common = {
   testEnvironment: "node",
   extensionsToTreatAsEsm: [".ts"],
-  transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" } }, module: { type: "es6" }, sourceMaps: "inline" }] },
+  transform: {
+    "\\.ts$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" } }, module: { type: "es6" }, sourceMaps: "inline" }],
+  },
 };
 
 /** @type {import("jest").Config} */
 export default {
   coverageProvider: "v8",
   projects: [
-    { ...common, displayName: "unit", testMatch: ["<rootDir>/test/**/*.test.ts"], testPathIgnorePatterns: ["\\.(db|cluster)\\.test\\.ts$"] },
+    {
+      ...common,
+      displayName: "unit",
+      testMatch: ["<rootDir>/test/**/*.test.ts"],
+      testPathIgnorePatterns: ["\\.(db|cluster)\\.test\\.ts$"],
+    },
     { ...common, displayName: "database", testMatch: ["<rootDir>/test/**/*.db.test.ts"] },
     { ...common, displayName: "cluster", testMatch: ["<rootDir>/test/**/*.cluster.test.ts"] },
   ],

@@ -87,7 +87,13 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const actions = permitted(before.plan, before.authority);
     const readyToWrite = await holdFinalizer(observed, actions, signal);
     if (readyToWrite === "again") return { kind: "again", afterMs: conflictRetryMs };
-    const applied = observed.database === undefined ? nothingApplied : await apply({ ...options, log: options.log.child(fieldsOf(observed.observation)), ...before, database: observed.database, state, signal }, actions);
+    const applied =
+      observed.database === undefined
+        ? nothingApplied
+        : await apply(
+            { ...options, log: options.log.child(fieldsOf(observed.observation)), ...before, database: observed.database, state, signal },
+            actions,
+          );
     const observation = withRows(before.observation, state);
     const plan = planFarm(observation, state.memory);
     const assessment: Assessment = { observation, plan, authority: authorityOf(observation), outcome: applied.outcome };
@@ -95,7 +101,11 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   }
 
   /** A plan on rows that are fresh enough for it: a row whose pod is missing goes only when its newest ping was read just now. */
-  async function decide(observed: Observed, state: FarmState, signal: AbortSignal): Promise<{ observation: Observation; plan: Plan; authority: Authority }> {
+  async function decide(
+    observed: Observed,
+    state: FarmState,
+    signal: AbortSignal,
+  ): Promise<{ observation: Observation; plan: Plan; authority: Authority }> {
     const decideOn = (observation: Observation): { observation: Observation; plan: Plan; authority: Authority } => {
       state.memory = remember(state.memory, observation);
       if (observation.table.kind === "read") heedPings(state, observation);
@@ -104,7 +114,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       return { observation, plan, authority: authorityOf(observation) };
     };
     const first = decideOn(observed.observation);
-    const needsPings = first.plan.removals.some(({ evidence }) => evidence === "missing") && clock.monotonic() - state.table.atMs > writeIntervalMs;
+    const needsPings =
+      first.plan.removals.some(({ evidence }) => evidence === "missing") && clock.monotonic() - state.table.atMs > writeIntervalMs;
     if (!needsPings) return first;
     state.table = { ...state.table, dirty: true };
     const again = await observe({ ...options, members }, observed.observation.farm, state, signal);
@@ -136,16 +147,43 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       }),
     );
     tellActions(options, farm, done.applied);
-    tellConditions(options, farm, { conditions: conditionsOf(done.assessment).map((condition) => ({ ...condition, lastTransitionTime: "" })) }, state);
+    tellConditions(
+      options,
+      farm,
+      { conditions: conditionsOf(done.assessment).map((condition) => ({ ...condition, lastTransitionTime: "" })) },
+      state,
+    );
     const statusAgainMs = await writeStatus(options, done.assessment, state, signal);
     await sweep(done.database, state, signal);
-    const release = farm.deletionAtMs === undefined ? undefined : releaseOf({ ...done.assessment, memory: state.memory }, { nowWallMs: clock.now(), readIsFresh: isReadFresh(state, observation) });
+    const release =
+      farm.deletionAtMs === undefined
+        ? undefined
+        : releaseOf({ ...done.assessment, memory: state.memory }, { nowWallMs: clock.now(), readIsFresh: isReadFresh(state, observation) });
     if (release?.kind === "release") return await letGo(farm, release, signal);
     if (observation.table.kind === "notAsked") databases.release(farm.key);
     const failure = outcome.problem ?? (observation.table.kind === "unavailable" ? observation.table.problem : undefined);
-    if (failure?.kind === "busy") return { kind: "failed", error: new Error(failure.message), ...(failure.retryAfterMs !== undefined && { retryAfterMs: failure.retryAfterMs }) };
-    const retryMs = state.table.failure === undefined ? (outcome.problem === undefined ? undefined : bindingsRetryMs) : state.table.failure.retryMs - clock.monotonic();
-    const waits = [resyncMs, statusAgainMs, plan.lookAgainMs, gates.lookAgainMs, release?.lookAgainMs, retryMs, done.applied.bindingsRemain ? bindingsRetryMs : undefined, nextOpenMs(plan, authority)];
+    if (failure?.kind === "busy")
+      return {
+        kind: "failed",
+        error: new Error(failure.message),
+        ...(failure.retryAfterMs !== undefined && { retryAfterMs: failure.retryAfterMs }),
+      };
+    const retryMs =
+      state.table.failure === undefined
+        ? outcome.problem === undefined
+          ? undefined
+          : bindingsRetryMs
+        : state.table.failure.retryMs - clock.monotonic();
+    const waits = [
+      resyncMs,
+      statusAgainMs,
+      plan.lookAgainMs,
+      gates.lookAgainMs,
+      release?.lookAgainMs,
+      retryMs,
+      done.applied.bindingsRemain ? bindingsRetryMs : undefined,
+      nextOpenMs(plan, authority),
+    ];
     const afterMs = Math.max(0, Math.min(...waits.filter((ms) => ms !== undefined)));
     return { kind: "again", afterMs, ...(done.applied.bindingsRemain && { priority: "background" as const }) };
   }
@@ -162,7 +200,10 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   async function letGo(farm: WebFarm, release: Extract<Release, { kind: "release" }>, signal: AbortSignal): Promise<Result> {
     const names = release.left.slice(0, 20).map(({ name, serverID }) => `${name} (ServerID ${serverID})`);
     if (release.reason === "TimedOut") {
-      const note = release.left.length === 0 ? "The WebFarm is released although its rows could not be read in time." : `The WebFarm is released and leaves ${release.left.length} rows: ${names.join(", ")}.`;
+      const note =
+        release.left.length === 0
+          ? "The WebFarm is released although its rows could not be read in time."
+          : `The WebFarm is released and leaves ${release.left.length} rows: ${names.join(", ")}.`;
       options.log.warn("Released a WebFarm whose rows are not all removed", { farm: farm.key, rows: names });
       cluster.record({ farm, type: "Warning", reason: "ServersLeft", action: "Release", note });
     } else options.log.info("Released a WebFarm", { farm: farm.key, reason: release.reason });
@@ -176,7 +217,10 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     if (database === undefined || due.length === 0) return;
     state.sweeps = due.filter(({ left }) => left > 1).map(({ rows, left }) => ({ rows, left: left - 1 }));
     try {
-      await database.sweep(due.flatMap(({ rows }) => rows), signal);
+      await database.sweep(
+        due.flatMap(({ rows }) => rows),
+        signal,
+      );
     } catch (error) {
       signal.throwIfAborted();
       options.log.warn("Could not sweep the monitoring, log and search rows of removed servers; they do no harm", { error });

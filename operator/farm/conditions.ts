@@ -64,23 +64,48 @@ function workloadsResolved({ members }: Observation): Verdict {
       case "selected":
         return [];
       case "absent":
-        return [{ status: "False", reason: "WorkloadNotFound", message: `Member ${name}: there is no ${workloadName} in this namespace. Create it, or correct workloadRef.` }];
+        return [
+          {
+            status: "False",
+            reason: "WorkloadNotFound",
+            message: `Member ${name}: there is no ${workloadName} in this namespace. Create it, or correct workloadRef.`,
+          },
+        ];
       case "unknown":
-        return [{ status: "False", reason: workload.reason, message: `Member ${name}: ${workloadName} cannot be read: ${workload.message}` }];
+        return [
+          { status: "False", reason: workload.reason, message: `Member ${name}: ${workloadName} cannot be read: ${workload.message}` },
+        ];
     }
   });
   const [first] = problems;
-  if (first === undefined) return { status: "True", reason: "Resolved", message: members.map(({ name, workloadName }) => `${name}: ${workloadName}`).join(", ") };
+  if (first === undefined)
+    return { status: "True", reason: "Resolved", message: members.map(({ name, workloadName }) => `${name}: ${workloadName}`).join(", ") };
   return { ...first, message: problems.map(({ message }) => message).join(" ") };
 }
 
 const silences: Readonly<Record<Silence, Verdict>> = {
   UnsupportedField: { status: "Unknown", reason: "UnsupportedField", message: "The farm only observes; see Ready." },
   Suspended: { status: "Unknown", reason: "Suspended", message: "spec.suspend is true: nothing is written." },
-  ReadOnly: { status: "Unknown", reason: "ReadOnly", message: "The operator runs with WEBFARM_READ_ONLY: nothing is written to any database." },
-  Observe: { status: "Unknown", reason: "Observe", message: "spec.policy is Observe: nothing is written. status.plan shows what Sync would do." },
-  SettingsIncompatible: { status: "Unknown", reason: "SettingsIncompatible", message: "Nothing is written before SettingsCompatible is True." },
-  TooManyRows: { status: "False", reason: "TooManyRows", message: "CMS_WebFarmServer has more than 10,000 rows, more than is ever read. Delete the rows that no server uses." },
+  ReadOnly: {
+    status: "Unknown",
+    reason: "ReadOnly",
+    message: "The operator runs with WEBFARM_READ_ONLY: nothing is written to any database.",
+  },
+  Observe: {
+    status: "Unknown",
+    reason: "Observe",
+    message: "spec.policy is Observe: nothing is written. status.plan shows what Sync would do.",
+  },
+  SettingsIncompatible: {
+    status: "Unknown",
+    reason: "SettingsIncompatible",
+    message: "Nothing is written before SettingsCompatible is True.",
+  },
+  TooManyRows: {
+    status: "False",
+    reason: "TooManyRows",
+    message: "CMS_WebFarmServer has more than 10,000 rows, more than is ever read. Delete the rows that no server uses.",
+  },
 };
 
 function synced({ observation, plan, authority, outcome }: Assessment): Verdict {
@@ -91,16 +116,26 @@ function synced({ observation, plan, authority, outcome }: Assessment): Verdict 
     const others = outcome.refused.length > 1 ? ` (and ${outcome.refused.length - 1} more)` : "";
     return { status: "False", reason: refused.problem.reason, message: `Row ${refused.name}${others}: ${refused.problem.message}` };
   }
-  if (observation.table.kind !== "read") return { status: "Unknown", reason: "DatabaseUnavailable", message: "The rows have not been read." };
+  if (observation.table.kind !== "read")
+    return { status: "Unknown", reason: "DatabaseUnavailable", message: "The rows have not been read." };
   const { inserts, marks, removals } = permitted(plan, authority);
   const open = inserts.length + marks.length + removals.length;
-  return { status: "True", reason: open === 0 ? "UpToDate" : "InProgress", message: open === 0 ? "The rows are as the policy wants them." : `${open} rows are about to be written.` };
+  return {
+    status: "True",
+    reason: open === 0 ? "UpToDate" : "InProgress",
+    message: open === 0 ? "The rows are as the policy wants them." : `${open} rows are about to be written.`,
+  };
 }
 
 type Parts = Readonly<Record<"DatabaseReachable" | "WorkloadsResolved" | "SettingsCompatible" | "Synced", Verdict>>;
 
 function ready({ farm }: Observation, parts: Parts): Verdict {
-  if (farm.unsupported.length > 0) return { status: "False", reason: "UnsupportedField", message: `This version of the operator only observes the farm: ${farm.unsupported.join("; ")}` };
+  if (farm.unsupported.length > 0)
+    return {
+      status: "False",
+      reason: "UnsupportedField",
+      message: `This version of the operator only observes the farm: ${farm.unsupported.join("; ")}`,
+    };
   const failing = Object.values(parts).find(({ status }) => status === "False");
   return failing ?? { status: "True", reason: "Ready", message: "The farm's rows are kept." };
 }
@@ -108,12 +143,15 @@ function ready({ farm }: Observation, parts: Parts): Verdict {
 function stalled({ observation, plan, outcome }: Assessment, parts: Parts): Verdict {
   const { farm, table } = observation;
   const cause = (verdict: Verdict): Verdict => ({ ...verdict, status: "True" });
-  if (farm.unsupported.length > 0) return { status: "True", reason: "UnsupportedField", message: "Change the field, or install an operator that knows it." };
+  if (farm.unsupported.length > 0)
+    return { status: "True", reason: "UnsupportedField", message: "Change the field, or install an operator that knows it." };
   if (table.kind === "unavailable" && table.problem.stalled) return cause(parts.DatabaseReachable);
-  if (parts.SettingsCompatible.status === "False" || parts.SettingsCompatible.reason === "SettingsUnreadable") return cause(parts.SettingsCompatible);
+  if (parts.SettingsCompatible.status === "False" || parts.SettingsCompatible.reason === "SettingsUnreadable")
+    return cause(parts.SettingsCompatible);
   if (outcome.problem?.stalled === true || outcome.refused.some(({ problem }) => problem.stalled)) return cause(parts.Synced);
   if (parts.Synced.reason === "TooManyRows") return cause(parts.Synced);
-  if (plan.blocked.length > 0) return { status: "True", reason: "RemovalsBlocked", message: "Rows wait for a person; see RemovalsBlocked." };
+  if (plan.blocked.length > 0)
+    return { status: "True", reason: "RemovalsBlocked", message: "Rows wait for a person; see RemovalsBlocked." };
   return { status: "False", reason: "Progressing", message: "Nothing waits for a person." };
 }
 
@@ -131,11 +169,19 @@ function removalsBlocked({ plan }: Assessment): Verdict {
   const view = plan.servers.find(({ row, state }) => state === "Blocked" && row?.serverID === first.serverID);
   const names = plan.blocked.slice(0, 10).map(({ name }) => name);
   const more = plan.blocked.length > names.length ? ` and ${plan.blocked.length - names.length} more` : "";
-  return { status: "True", reason: view?.reason ?? "Blocked", message: `${plan.blocked.length} rows are not removed (${names.join(", ")}${more}). ${view?.message ?? ""}` };
+  return {
+    status: "True",
+    reason: view?.reason ?? "Blocked",
+    message: `${plan.blocked.length} rows are not removed (${names.join(", ")}${more}). ${view?.message ?? ""}`,
+  };
 }
 
 function suspended({ farm }: Observation): Verdict {
   return farm.spec.suspend === true
-    ? { status: "True", reason: "Suspended", message: "spec.suspend is true: nothing is written to the database, readiness gates open at once." }
+    ? {
+        status: "True",
+        reason: "Suspended",
+        message: "spec.suspend is true: nothing is written to the database, readiness gates open at once.",
+      }
     : { status: "False", reason: "NotSuspended", message: "The farm is not suspended." };
 }

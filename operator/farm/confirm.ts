@@ -8,7 +8,9 @@ import type { Evidence, Removal, Remark } from "./plan.ts";
 import { comparable, renderServerName } from "./serverName.ts";
 
 /** What the API server said, uncached: of one name, or of the whole namespace. */
-export type LiveRead = { readonly kind: "named"; readonly name: string; readonly pod: Pod | undefined } | { readonly kind: "listed"; readonly pods: readonly Pod[] };
+export type LiveRead =
+  | { readonly kind: "named"; readonly name: string; readonly pod: Pod | undefined }
+  | { readonly kind: "listed"; readonly pods: readonly Pod[] };
 
 declare const confirmed: unique symbol;
 /** Made only here. `atMs`: wall clock of the live read. */
@@ -21,7 +23,8 @@ export interface ConfirmedGone {
 }
 
 /** Whether the server names of these members are always the pods' names: then one pod can be asked for by name. */
-export const namesArePodNames = (members: readonly Pick<MemberObservation, "serverName">[]): boolean => members.every(({ serverName }) => serverName === "$(POD_NAME)");
+export const namesArePodNames = (members: readonly Pick<MemberObservation, "serverName">[]): boolean =>
+  members.every(({ serverName }) => serverName === "$(POD_NAME)");
 
 const yieldsName = (pod: Pod, members: readonly MemberObservation[], row: ServerRow): boolean =>
   members.some(({ serverName }) => {
@@ -41,7 +44,12 @@ function isFree(row: ServerRow, live: LiveRead, members: readonly MemberObservat
 }
 
 /** The evidence for a removal, or undefined: the row stays. `removeAll` is what the user asked for and needs no proof. */
-export function confirmGone(removal: Removal, live: LiveRead | undefined, members: readonly MemberObservation[], atMs: Milliseconds): ConfirmedGone | undefined {
+export function confirmGone(
+  removal: Removal,
+  live: LiveRead | undefined,
+  members: readonly MemberObservation[],
+  atMs: Milliseconds,
+): ConfirmedGone | undefined {
   const { row, evidence, pod } = removal;
   if (row.guid === null) return undefined;
   if (evidence !== "removeAll" && (live === undefined || !isFree(row, live, members))) return undefined;

@@ -25,7 +25,12 @@ export type Release =
 /** The farm leaves its rows as they are: nothing has to be read or waited for. */
 export function leavesRows(observation: Pick<Observation, "farm">, authority: Authority): boolean {
   const { spec, annotations } = observation.farm;
-  return spec.policy !== "Sync" || spec.deletionPolicy === "Retain" || isSilencedByPerson(authority) || annotations[skipCleanupAnnotation] === "true";
+  return (
+    spec.policy !== "Sync" ||
+    spec.deletionPolicy === "Retain" ||
+    isSilencedByPerson(authority) ||
+    annotations[skipCleanupAnnotation] === "true"
+  );
 }
 
 /** `nowWallMs` is the wall clock; `readIsFresh`: the rows were read with no statement of ours open, after the deletion began. */
@@ -51,7 +56,11 @@ function rowsToWaitFor(observation: Observation, plan: Plan): readonly ServerRow
   const { table, identity, farm, members } = observation;
   if (table.kind !== "read") return undefined;
   const blocked = new Set(plan.blocked.map(({ serverID }) => serverID));
-  const goingMembers = new Set(members.filter(({ workload }) => workload.kind === "absent" || (workload.kind === "found" && workload.deleting)).map(({ name }) => name));
+  const goingMembers = new Set(
+    members
+      .filter(({ workload }) => workload.kind === "absent" || (workload.kind === "found" && workload.deleting))
+      .map(({ name }) => name),
+  );
   return table.read.rows.filter((row) => {
     const kin = kinship(row, identity);
     if (kin.kind !== "ours" || blocked.has(row.serverID)) return false;

@@ -50,12 +50,16 @@ function holdersOf(claimed: readonly ClaimedPod[], rows: readonly ServerRow[]): 
     const isRowsOwn = marked.get(name) === candidate.hash;
     if (!isRowsOwn && !wantsRow(candidate)) continue;
     const holder = holders.get(name);
-    if (holder === undefined || isRowsOwn || (marked.get(name) !== holder.hash && isOlder(candidate.pod, holder.pod))) holders.set(name, candidate);
+    if (holder === undefined || isRowsOwn || (marked.get(name) !== holder.hash && isOlder(candidate.pod, holder.pod)))
+      holders.set(name, candidate);
   }
   return holders;
 }
 
 /** The tie-break of Kubernetes controllers: creation, then UID. */
-export function isOlder(a: { readonly createdAtMs: number; readonly uid: string }, b: { readonly createdAtMs: number; readonly uid: string }): boolean {
+export function isOlder(
+  a: { readonly createdAtMs: number; readonly uid: string },
+  b: { readonly createdAtMs: number; readonly uid: string },
+): boolean {
   return a.createdAtMs !== b.createdAtMs ? a.createdAtMs < b.createdAtMs : a.uid < b.uid;
 }

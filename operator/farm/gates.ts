@@ -32,7 +32,9 @@ export function gatesToOpen(observation: Observation, memory: FarmMemory, plan: 
   const open: GateOpening[] = [];
   const waits: Milliseconds[] = [];
   for (const claim of closed) {
-    const cause = registered.has(claim.hash) ? registeredCause : (farmsCause(observation, authority) ?? policyCause(plan, authority, claim));
+    const cause = registered.has(claim.hash)
+      ? registeredCause
+      : (farmsCause(observation, authority) ?? policyCause(plan, authority, claim));
     if (cause !== undefined) {
       open.push({ pod: claim.pod, ...cause });
       continue;
@@ -63,13 +65,17 @@ export function registeredPods({ table, identity }: Pick<Observation, "table" | 
 
 /** The farm as a whole may not write. */
 function farmsCause({ farm }: Observation, { silence }: Authority): Cause | undefined {
-  if (farm.deletionAtMs !== undefined) return { reason: "Deleting", message: "The WebFarm is being deleted and registers no pods any more." };
+  if (farm.deletionAtMs !== undefined)
+    return { reason: "Deleting", message: "The WebFarm is being deleted and registers no pods any more." };
   return silence === undefined ? undefined : silenceCauses[silence];
 }
 
 /** Settings that forbid writing, or a table that is too long, are faults: their gates wait for failOpenSeconds. */
 const silenceCauses: Readonly<Record<Silence, Cause | undefined>> = {
-  UnsupportedField: { reason: "Observe", message: "The WebFarm has a field or value that this operator does not know, so it only observes." },
+  UnsupportedField: {
+    reason: "Observe",
+    message: "The WebFarm has a field or value that this operator does not know, so it only observes.",
+  },
   Suspended: { reason: "Suspended", message: "The WebFarm is suspended; the pod has no row." },
   ReadOnly: { reason: "ReadOnly", message: "The operator runs with WEBFARM_READ_ONLY; the pod has no row." },
   Observe: { reason: "Observe", message: "The WebFarm's policy is Observe; the pod has no row." },

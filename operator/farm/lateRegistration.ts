@@ -14,7 +14,11 @@ export interface LatePace<T> {
 }
 
 /** Chooses which of the serving pods without a row are registered now; `nowMs` is monotonic. */
-export function paceLate<T extends { readonly pod: { readonly uid: PodUid } }>(waiting: readonly T[], late: LateRegistration, nowMs: Milliseconds): LatePace<T> {
+export function paceLate<T extends { readonly pod: { readonly uid: PodUid } }>(
+  waiting: readonly T[],
+  late: LateRegistration,
+  nowMs: Milliseconds,
+): LatePace<T> {
   const begun = [...late.restarting.values()].map(({ sinceMs }) => sinceMs);
   if (waiting.length === 0) return { now: [], later: [], quota: begun.length === 0 ? 0 : late.quota };
   const quota = late.quota > 0 ? late.quota : Math.max(1, Math.floor(waiting.length / 4));

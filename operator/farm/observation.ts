@@ -2,7 +2,18 @@
 // is here as such, never as an empty list.
 
 import type { MarkIdentity } from "./mark.ts";
-import type { DatabaseFacts, DatabaseProblem, FarmKey, LabelSelector, Milliseconds, PodUid, PodView, TableRead, WebFarm, WorkloadRead } from "./model.ts";
+import type {
+  DatabaseFacts,
+  DatabaseProblem,
+  FarmKey,
+  LabelSelector,
+  Milliseconds,
+  PodUid,
+  PodView,
+  TableRead,
+  WebFarm,
+  WorkloadRead,
+} from "./model.ts";
 
 export interface MemberObservation {
   readonly name: string;

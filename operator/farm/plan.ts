@@ -25,7 +25,8 @@ import { judgeOurRows } from "./rows.ts";
 import type { RowVerdict } from "./rows.ts";
 import { comparable } from "./serverName.ts";
 
-export type ServerState = "Blocked" | "Conflict" | "LimitReached" | "Stale" | "Draining" | "Unsynchronised" | "Disabled" | "Pending" | "Registered";
+export type ServerState =
+  "Blocked" | "Conflict" | "LimitReached" | "Stale" | "Draining" | "Unsynchronised" | "Disabled" | "Pending" | "Registered";
 
 /** One line of status.servers: a row, a pod, or both. */
 export interface ServerView {
@@ -128,15 +129,25 @@ function planPods(
   for (const claim of desired.claimed) {
     if (!wantsRow(claim) || spokenFor.has(claim.pod.uid)) continue;
     const obstacle = obstacleTo(observation, memory, claim, desired, byName);
-    if (!claim.name.ok || obstacle !== undefined) views.push(obstacle ?? podView(claim.pod, "Conflict", "InvalidName", claim.name.ok ? "" : claim.name.message));
+    if (!claim.name.ok || obstacle !== undefined)
+      views.push(obstacle ?? podView(claim.pod, "Conflict", "InvalidName", claim.name.ok ? "" : claim.name.message));
     else candidates.push({ claim, pod: claim.pod, name: claim.name.value });
   }
-  const pace = paceLate(candidates.filter(({ pod }) => pod.ready), memory.late, observation.nowMs);
+  const pace = paceLate(
+    candidates.filter(({ pod }) => pod.ready),
+    memory.late,
+    observation.nowMs,
+  );
   const now = [...candidates.filter(({ pod }) => !pod.ready), ...pace.now];
   views.push(...now.map(({ claim, name }) => claimView(claim, name, "Pending", "AwaitingRow", "The row is about to be written.")));
   views.push(...pace.later.map(({ claim, name }) => claimView(claim, name, "Pending", "LateRegistration", lateMessage)));
   return {
-    inserts: now.map(({ claim, name }) => ({ name, claim, guid: markFor(observation.identity, name, claim.pod.uid), late: claim.pod.ready })),
+    inserts: now.map(({ claim, name }) => ({
+      name,
+      claim,
+      guid: markFor(observation.identity, name, claim.pod.uid),
+      late: claim.pod.ready,
+    })),
     views,
     lateQuota: pace.quota,
     ...(pace.lookAgainMs !== undefined && { lookAgainMs: pace.lookAgainMs }),
@@ -163,7 +174,13 @@ function obstacleTo(
   const name = claim.name.value;
   const holder = desired.holders.get(comparable(name));
   if (holder !== undefined && holder.pod.uid !== claim.pod.uid) {
-    return claimView(claim, name, "Conflict", "NameOfAnotherPod", `Pod ${holder.pod.name} has this server name until it has ended. Two members must not yield one name.`);
+    return claimView(
+      claim,
+      name,
+      "Conflict",
+      "NameOfAnotherPod",
+      `Pod ${holder.pod.name} has this server name until it has ended. Two members must not yield one name.`,
+    );
   }
   if (observation.table.kind !== "read") {
     const message = observation.table.kind === "unavailable" ? observation.table.problem.message : "The database has not been read yet.";
@@ -176,11 +193,24 @@ function obstacleTo(
   }
   const refusal = memory.refusals.get(comparable(name));
   if (refusal !== undefined) return claimView(claim, name, "Conflict", refusal.reason, refusal.message);
-  if (!isComplete(claim.member)) return claimView(claim, name, "Pending", "WorkloadUnresolved", `${claim.member.workloadName} cannot be read; see condition WorkloadsResolved.`);
+  if (!isComplete(claim.member))
+    return claimView(
+      claim,
+      name,
+      "Pending",
+      "WorkloadUnresolved",
+      `${claim.member.workloadName} cannot be read; see condition WorkloadsResolved.`,
+    );
   return undefined;
 }
 
-const podView = (pod: Pod, state: ServerState, reason: string, message: string): ServerView => ({ name: pod.name, pod, state, reason, message });
+const podView = (pod: Pod, state: ServerState, reason: string, message: string): ServerView => ({
+  name: pod.name,
+  pod,
+  state,
+  reason,
+  message,
+});
 
 const claimView = (claim: ClaimedPod, name: string, state: ServerState, reason: string, message: string): ServerView => ({
   ...podView(claim.pod, state, reason, message),

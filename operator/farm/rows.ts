@@ -60,7 +60,10 @@ export function judgeOurRows(observation: Observation, memory: FarmMemory, desir
   });
   const ours = kin.filter(({ kind }) => kind === "ours");
   const livingNames = new Set(
-    [...observation.pods.pods.filter((pod) => !hasEnded(pod)).map((pod) => pod.name), ...desired.claimed.flatMap(({ name }) => (name.ok ? [name.value] : []))].map(comparable),
+    [
+      ...observation.pods.pods.filter((pod) => !hasEnded(pod)).map((pod) => pod.name),
+      ...desired.claimed.flatMap(({ name }) => (name.ok ? [name.value] : [])),
+    ].map(comparable),
   );
   const viewLooksWrong = looksWrong(observation, memory, desired, ours);
   const context: Context = { observation, memory, desired, read, livingNames, viewLooksWrong };
@@ -68,11 +71,18 @@ export function judgeOurRows(observation: Observation, memory: FarmMemory, desir
 }
 
 /** Promise 5: at least three rows, and more than half of the farm's, miss their pod, while fewer than half of the wanted pods are alive. */
-function looksWrong(observation: Observation, memory: FarmMemory, desired: Desired, ours: readonly { readonly where: Whereabouts }[]): boolean {
+function looksWrong(
+  observation: Observation,
+  memory: FarmMemory,
+  desired: Desired,
+  ours: readonly { readonly where: Whereabouts }[],
+): boolean {
   const removed = memory.removedAsMissing.length;
   const missing = ours.filter(({ where }) => where.kind === "missing").length + removed;
   if (missing < 3 || missing * 2 <= ours.length + removed) return false;
-  const wanted = observation.members.map(({ workload }) => (workload.kind === "found" ? (workload.replicas ?? 0) : workload.kind === "unknown" ? undefined : 0));
+  const wanted = observation.members.map(({ workload }) =>
+    workload.kind === "found" ? (workload.replicas ?? 0) : workload.kind === "unknown" ? undefined : 0,
+  );
   if (wanted.includes(undefined)) return true; // who cannot say how many pods there should be cannot call the view right
   const alive = desired.claimed.filter(wantsRow).length;
   return alive * 2 < wanted.reduce<number>((sum, count) => sum + (count ?? 0), 0);
@@ -90,11 +100,18 @@ function judgeOurs(row: ServerRow, where: Whereabouts, context: Context): RowVer
       const claim = claimOf(where.pod, context);
       const [state, reason, message] = row.enabled
         ? (["Registered", "Registered", ""] as const)
-        : (["Disabled", "DisabledByPerson", "A person switched the row off (ServerEnabled = 0). Enable it in the administration, or leave it: the operator does not."] as const);
+        : ([
+            "Disabled",
+            "DisabledByPerson",
+            "A person switched the row off (ServerEnabled = 0). Enable it in the administration, or leave it: the operator does not.",
+          ] as const);
       return { row, view: view(row, state, reason, message, where.pod, claim?.member.name) };
     }
     case "draining":
-      return { row, view: view(row, "Draining", "PodTerminating", drainingMessage(where.pod), where.pod, claimOf(where.pod, context)?.member.name) };
+      return {
+        row,
+        view: view(row, "Draining", "PodTerminating", drainingMessage(where.pod), where.pod, claimOf(where.pod, context)?.member.name),
+      };
     case "ended":
     case "missing":
       return judgeGone(row, where, context);
@@ -120,15 +137,38 @@ function judgeGone(row: ServerRow, where: Extract<Whereabouts, { kind: "ended" |
   const successor = desired.holders.get(comparable(row.name));
   if (successor !== undefined && wantsRow(successor) && successor.name.ok) {
     const mark: Remark = { kind: "handOver", row, claim: successor, newGuid: markFor(observation.identity, row.name, successor.pod.uid) };
-    return { row, mark, gone: key, view: view(row, "Pending", "ReplacesPredecessor", "The row of the name's last pod is given to this pod.", successor.pod, successor.member.name) };
+    return {
+      row,
+      mark,
+      gone: key,
+      view: view(
+        row,
+        "Pending",
+        "ReplacesPredecessor",
+        "The row of the name's last pod is given to this pod.",
+        successor.pod,
+        successor.member.name,
+      ),
+    };
   }
-  if (livingNames.has(comparable(row.name))) return { row, gone: key, view: stale("NameInUse", "A pod of this name exists and has not ended; the row stays.") };
+  if (livingNames.has(comparable(row.name)))
+    return { row, gone: key, view: stale("NameInUse", "A pod of this name exists and has not ended; the row stays.") };
   const heldMs = successorWaitMs - (observation.nowMs - (memory.goneSince.get(key) ?? observation.nowMs));
   if (heldMs > 0 && isWantedByStatefulSet(row.name, lastPod, observation)) {
-    return { row, gone: key, lookAgainMs: heldMs, view: stale("AwaitingSuccessor", "The StatefulSet wants a pod of this name; the row waits up to a minute for it.") };
+    return {
+      row,
+      gone: key,
+      lookAgainMs: heldMs,
+      view: stale("AwaitingSuccessor", "The StatefulSet wants a pod of this name; the row waits up to a minute for it."),
+    };
   }
   if (where.kind === "ended") {
-    return { row, gone: key, removal: { row, evidence: "ended", pod: where.pod }, view: stale("PodEnded", "The pod has ended; the row is about to be removed.") };
+    return {
+      row,
+      gone: key,
+      removal: { row, evidence: "ended", pod: where.pod },
+      view: stale("PodEnded", "The pod has ended; the row is about to be removed."),
+    };
   }
   return { ...judgeMissing(row, where.last, context), gone: key };
 }
@@ -142,7 +182,17 @@ function judgeMissing(row: ServerRow, last: SeenPod | undefined, context: Contex
   }
   const watch = memory.missingSince.get(rowKey(row));
   if (watch === undefined) {
-    return { row, unconfirmed: true, view: view(row, "Stale", "PodMissing", "The pod is gone and its end was not seen; whether it is really gone is being read.", last?.pod) };
+    return {
+      row,
+      unconfirmed: true,
+      view: view(
+        row,
+        "Stale",
+        "PodMissing",
+        "The pod is gone and its end was not seen; whether it is really gone is being read.",
+        last?.pod,
+      ),
+    };
   }
   const waitMs = missingWaitMs(last, context);
   const leftMs = watch.sinceMs + waitMs - observation.nowMs;
@@ -151,7 +201,17 @@ function judgeMissing(row: ServerRow, last: SeenPod | undefined, context: Contex
     return { row, lookAgainMs: leftMs, view: view(row, "Stale", "ProcessMayLive", message, last?.pod) };
   }
   const removal: Removal = { row, evidence: "missing", ...(last !== undefined && { pod: last.pod }) };
-  return { row, removal, view: view(row, "Stale", "PodMissing", "The pod has been gone for longer than its process can live; the row is about to be removed.", last?.pod) };
+  return {
+    row,
+    removal,
+    view: view(
+      row,
+      "Stale",
+      "PodMissing",
+      "The pod has been gone for longer than its process can live; the row is about to be removed.",
+      last?.pod,
+    ),
+  };
 }
 
 /** How long after a pod was found gone its process may live (promise 3). */
@@ -159,7 +219,8 @@ function missingWaitMs(last: SeenPod | undefined, { observation, desired, read }
   const graces = desired.claimed.map(({ pod }) => pod.graceSeconds);
   const graceMs = (last === undefined ? Math.max(smallestGraceSeconds, ...graces) : last.pod.graceSeconds) * 1000 + gracePaddingMs;
   const lastStateUnknown = last === undefined || last.presence === "listedGone";
-  const nodeMayBeLost = (last !== undefined && phaseIsGuessed(last.pod)) || (lastStateUnknown && read.pings === undefined && !hasPings(observation));
+  const nodeMayBeLost =
+    (last !== undefined && phaseIsGuessed(last.pod)) || (lastStateUnknown && read.pings === undefined && !hasPings(observation));
   return nodeMayBeLost ? Math.max(graceMs, nodeLostMs(observation)) : graceMs;
 }
 
@@ -171,12 +232,14 @@ function judgeOtherClusters(row: ServerRow, context: Context): RowVerdict {
   const { observation, memory, desired } = context;
   const claim = desired.holders.get(comparable(row.name));
   if (claim === undefined || !wantsRow(claim)) {
-    const message = "The row has this farm's owner but was registered in another cluster, or before this namespace was made anew. It goes only by a person's approval; remove it by hand if that cluster is gone.";
+    const message =
+      "The row has this farm's owner but was registered in another cluster, or before this namespace was made anew. It goes only by a person's approval; remove it by hand if that cluster is gone.";
     return { row, view: view(row, "Blocked", "OtherCluster", message) };
   }
   const silence = memory.silentSince.get(rowKey(row));
   const leftMs = silence === undefined ? nodeLostMs(observation) : silence.sinceMs + nodeLostMs(observation) - observation.nowMs;
-  const message = "A row with this farm's owner and this name was registered in another cluster. Two clusters must not share an ownerId and a database; it is taken over when its server has sent no ping for removal.nodeLostSeconds.";
+  const message =
+    "A row with this farm's owner and this name was registered in another cluster. Two clusters must not share an ownerId and a database; it is taken over when its server has sent no ping for removal.nodeLostSeconds.";
   const conflict = view(row, "Conflict", "OtherCluster", message, claim.pod, claim.member.name);
   if (!hasPings(observation)) return { row, view: conflict };
   if (leftMs > 0) return { row, view: conflict, lookAgainMs: leftMs };

@@ -18,7 +18,10 @@ const variables: Readonly<Record<string, { readonly value: (pod: Pod) => string 
   POD_NAMESPACE: { value: (pod) => pod.namespace, absent: "" },
   POD_HOSTNAME: { value: hostname, absent: "a pod with hostNetwork has the node's host name; use $(POD_NAME)" },
   MACHINE_NAME: { value: machineName, absent: "a pod with hostNetwork has the node's machine name; use $(POD_NAME)" },
-  POD_ORDINAL: { value: (pod) => /-(\d+)$/.exec(pod.name)?.[1], absent: "the pod's name does not end in a dash and digits, as a StatefulSet's do" },
+  POD_ORDINAL: {
+    value: (pod) => /-(\d+)$/.exec(pod.name)?.[1],
+    absent: "the pod's name does not end in a dash and digits, as a StatefulSet's do",
+  },
 };
 
 function fill(template: string, pod: Pod): Rendered<string> {

@@ -7,9 +7,15 @@ import { comparable, renderServerName } from "./serverName.ts";
 /** More ordinals than this are not tried: such a farm has no successor wait. */
 const mostOrdinals = 2000;
 
-export function isWantedByStatefulSet(serverName: string, lastPod: Pod | undefined, { statefulSets, farm }: Pick<Observation, "statefulSets" | "farm">): boolean {
+export function isWantedByStatefulSet(
+  serverName: string,
+  lastPod: Pod | undefined,
+  { statefulSets, farm }: Pick<Observation, "statefulSets" | "farm">,
+): boolean {
   return statefulSets.some((set) =>
-    lastPod !== undefined && (lastPod.controller?.kind !== "StatefulSet" || lastPod.controller.name !== set.name) ? false : yields(set, serverName, farm.namespace, lastPod),
+    lastPod !== undefined && (lastPod.controller?.kind !== "StatefulSet" || lastPod.controller.name !== set.name)
+      ? false
+      : yields(set, serverName, farm.namespace, lastPod),
   );
 }
 
@@ -17,7 +23,9 @@ function yields(set: OrdinalRange, serverName: string, namespace: string, lastPo
   if (lastPod !== undefined) return wants(set, lastPod.name);
   if (set.serverName === undefined) return false;
   const template = set.serverName;
-  const names = Array.from({ length: Math.min(set.count, mostOrdinals) }, (_, index) => renderServerName(template, podOf(set, set.start + index, namespace)));
+  const names = Array.from({ length: Math.min(set.count, mostOrdinals) }, (_, index) =>
+    renderServerName(template, podOf(set, set.start + index, namespace)),
+  );
   return names.some((name) => name.ok && comparable(name.value) === comparable(serverName));
 }
 

@@ -12,7 +12,17 @@ import type { Authority } from "./policy.ts";
 import type { Condition as StatusCondition, PlanStatus, ServerStatus, WebFarmStatus } from "./resource.generated.ts";
 
 /** Worst first. */
-const precedence: readonly ServerState[] = ["Blocked", "Conflict", "LimitReached", "Stale", "Draining", "Unsynchronised", "Disabled", "Pending", "Registered"];
+const precedence: readonly ServerState[] = [
+  "Blocked",
+  "Conflict",
+  "LimitReached",
+  "Stale",
+  "Draining",
+  "Unsynchronised",
+  "Disabled",
+  "Pending",
+  "Registered",
+];
 const mostServers = 100;
 const mostSamples = 20;
 
@@ -35,7 +45,9 @@ export function statusOf(assessment: Assessment, moment: StatusMoment): WebFarmS
   const before = farm.status;
   const lastChangeTime = moment.lastChangeMs === undefined ? before.lastChangeTime : timestamp(moment.lastChangeMs);
   const database =
-    facts === undefined ? before.database : { endpoint: facts.endpoint, name: facts.name, product: facts.product, engineVersion: facts.engineVersion };
+    facts === undefined
+      ? before.database
+      : { endpoint: facts.endpoint, name: facts.name, product: facts.product, engineVersion: facts.engineVersion };
   return {
     observedGeneration: farm.generation,
     ownerId: identity.ownerId,
@@ -68,7 +80,10 @@ function dated(condition: Condition, { observation }: Assessment, moment: Status
 }
 
 function serverStatus(view: ServerView, before: WebFarmStatus, moment: StatusMoment): ServerStatus {
-  const last = before.servers?.find(({ name, podUID, serverID }) => name === view.name && podUID === view.pod?.uid && (serverID === view.row?.serverID || serverID === undefined));
+  const last = before.servers?.find(
+    ({ name, podUID, serverID }) =>
+      name === view.name && podUID === view.pod?.uid && (serverID === view.row?.serverID || serverID === undefined),
+  );
   const since = last?.state === view.state && last.since !== undefined ? last.since : timestamp(moment.nowMs);
   return {
     name: view.name,
@@ -85,7 +100,11 @@ function serverStatus(view: ServerView, before: WebFarmStatus, moment: StatusMom
 /** What would be done, where something of it may not be. */
 function planStatus(plan: Plan, authority: Authority): PlanStatus | undefined {
   const allowed = permitted(plan, authority);
-  const withheld = plan.inserts.length - allowed.inserts.length + (plan.marks.length - allowed.marks.length) + (plan.removals.length - allowed.removals.length);
+  const withheld =
+    plan.inserts.length -
+    allowed.inserts.length +
+    (plan.marks.length - allowed.marks.length) +
+    (plan.removals.length - allowed.removals.length);
   if (withheld === 0 && plan.blocked.length === 0) return undefined;
   const sample = [
     ...plan.removals.map(({ row, evidence }) => `remove ${row.name} (ServerID ${row.serverID}): ${evidence}`),

@@ -50,7 +50,12 @@ interface Pass extends ApplyOptions {
 }
 
 export async function apply(pass: Pass, actions: Actions): Promise<Applied> {
-  const done = { registered: [] as Insert[], marked: [] as Remark[], removed: [] as ConfirmedGone[], refused: [] as Outcome["refused"][number][] };
+  const done = {
+    registered: [] as Insert[],
+    marked: [] as Remark[],
+    removed: [] as ConfirmedGone[],
+    refused: [] as Outcome["refused"][number][],
+  };
   let bindingsRemain = false;
   let problem: DatabaseProblem | undefined;
   try {
@@ -59,9 +64,17 @@ export async function apply(pass: Pass, actions: Actions): Promise<Applied> {
     const { live, problem: unread } = await readLive(pass, needed);
     problem = unread;
     noteWaits(pass, live);
-    done.marked.push(...(await mark(pass, actions.marks.filter((remark) => isTrue(live(remark.claim.pod.name), (read) => mayTakeRow(remark, read))), done.refused)));
+    done.marked.push(
+      ...(await mark(
+        pass,
+        actions.marks.filter((remark) => isTrue(live(remark.claim.pod.name), (read) => mayTakeRow(remark, read))),
+        done.refused,
+      )),
+    );
     const atMs = pass.clock.now();
-    const confirmed = actions.removals.flatMap((removal) => confirmGone(removal, live(removal.row.name), pass.observation.members, atMs) ?? []);
+    const confirmed = actions.removals.flatMap(
+      (removal) => confirmGone(removal, live(removal.row.name), pass.observation.members, atMs) ?? [],
+    );
     const removal = await remove(pass, confirmed, done.refused);
     done.removed.push(...removal.removed);
     bindingsRemain = removal.bindingsRemain;
@@ -79,7 +92,15 @@ const isTrue = <T>(value: T | undefined, test: (value: T) => boolean): boolean =
 async function register(pass: Pass, inserts: readonly Insert[], refused: Outcome["refused"][number][]): Promise<readonly Insert[]> {
   if (inserts.length === 0) return [];
   const { state, clock } = pass;
-  const result = await written(pass, () => pass.database.register(inserts.map(({ name, guid }) => ({ name, guid })), pass.signal), refused);
+  const result = await written(
+    pass,
+    () =>
+      pass.database.register(
+        inserts.map(({ name, guid }) => ({ name, guid })),
+        pass.signal,
+      ),
+    refused,
+  );
   const present = new Set(result.read.rows.flatMap(({ guid }) => guid?.toLowerCase() ?? []));
   const registered = inserts.filter(({ guid }) => present.has(guid));
   const names = new Set([...result.read.rows.map(({ name }) => comparable(name)), ...result.refused.map(({ name }) => comparable(name))]);
@@ -103,7 +124,10 @@ async function explainConflict(pass: Pass, name: string): Promise<void> {
 }
 
 function refuse({ state, clock }: Pass, name: string, why: { readonly reason: string; readonly message: string }): void {
-  state.memory = { ...state.memory, refusals: new Map([...state.memory.refusals, [comparable(name), { ...why, retryMs: clock.monotonic() + refusalRetryMs }]]) };
+  state.memory = {
+    ...state.memory,
+    refusals: new Map([...state.memory.refusals, [comparable(name), { ...why, retryMs: clock.monotonic() + refusalRetryMs }]]),
+  };
 }
 
 async function mark(pass: Pass, marks: readonly Remark[], refused: Outcome["refused"][number][]): Promise<readonly Remark[]> {
@@ -114,12 +138,22 @@ async function mark(pass: Pass, marks: readonly Remark[], refused: Outcome["refu
   const marked = marks.filter(({ row, newGuid }) => guids.get(row.serverID) === newGuid);
   for (const { row, claim } of marked) {
     pass.metrics.registered(undefined);
-    pass.log.info("Gave the row to the next pod of its name", { server: row.name, serverID: row.serverID, pod: claim.pod.name, podUID: claim.pod.uid, was: row.guid });
+    pass.log.info("Gave the row to the next pod of its name", {
+      server: row.name,
+      serverID: row.serverID,
+      pod: claim.pod.name,
+      podUID: claim.pod.uid,
+      was: row.guid,
+    });
   }
   return marked;
 }
 
-async function remove(pass: Pass, confirmed: readonly ConfirmedGone[], refused: Outcome["refused"][number][]): Promise<{ readonly removed: readonly ConfirmedGone[]; readonly bindingsRemain: boolean }> {
+async function remove(
+  pass: Pass,
+  confirmed: readonly ConfirmedGone[],
+  refused: Outcome["refused"][number][],
+): Promise<{ readonly removed: readonly ConfirmedGone[]; readonly bindingsRemain: boolean }> {
   const { clock, state } = pass;
   let open = confirmed;
   const removed: ConfirmedGone[] = [];
@@ -136,11 +170,25 @@ async function remove(pass: Pass, confirmed: readonly ConfirmedGone[], refused: 
     for (const one of gone) noteRemoved(pass, one, bindings);
     if (!result.bindingsRemain) break;
   }
-  for (const { row } of open) pass.log.info("The server's row stays for now", { server: row.name, serverID: row.serverID, reason: "it has bindings left, or changed since it was read" });
+  for (const { row } of open)
+    pass.log.info("The server's row stays for now", {
+      server: row.name,
+      serverID: row.serverID,
+      reason: "it has bindings left, or changed since it was read",
+    });
   if (removed.length > 0) {
     const missing = removed.filter(({ evidence }) => evidence === "missing").length;
-    state.memory = { ...state.memory, removedAsMissing: [...state.memory.removedAsMissing, ...Array.from({ length: missing }, () => clock.monotonic())] };
-    state.sweeps = [...state.sweeps, { rows: removed.map(({ row }) => ({ serverID: row.serverID, name: row.name })), left: state.table.facts?.foreignKeyDisabled === true ? 3 : 1 }];
+    state.memory = {
+      ...state.memory,
+      removedAsMissing: [...state.memory.removedAsMissing, ...Array.from({ length: missing }, () => clock.monotonic())],
+    };
+    state.sweeps = [
+      ...state.sweeps,
+      {
+        rows: removed.map(({ row }) => ({ serverID: row.serverID, name: row.name })),
+        left: state.table.facts?.foreignKeyDisabled === true ? 3 : 1,
+      },
+    ];
   }
   return { removed, bindingsRemain: open.length > 0 };
 }
@@ -178,7 +226,11 @@ async function written<T extends WriteResult>(pass: Pass, write: () => Promise<T
 /** Names of the pods to be read live: of the rows that may go or begin to wait, and of the pods that are to get a row. */
 function liveNeeds(pass: Pass, { marks, removals }: Actions): ReadonlySet<string> {
   const unproven = removals.filter(({ evidence }) => evidence !== "removeAll");
-  return new Set([...unproven.map(({ row }) => row.name), ...pass.plan.unconfirmed.map(({ name }) => name), ...marks.map(({ claim }) => claim.pod.name)]);
+  return new Set([
+    ...unproven.map(({ row }) => row.name),
+    ...pass.plan.unconfirmed.map(({ name }) => name),
+    ...marks.map(({ claim }) => claim.pod.name),
+  ]);
 }
 
 type Live = (name: string) => LiveRead | undefined;
@@ -198,7 +250,10 @@ async function readLive(pass: Pass, names: ReadonlySet<string>): Promise<LiveRea
       const listed: LiveRead = { kind: "listed", pods: await cluster.livePods({ namespace, signal }) };
       return { live: () => listed };
     }
-    const read = async (name: string): Promise<[string, LiveRead]> => [name, { kind: "named", name, pod: await cluster.livePod({ namespace, name, signal }) }];
+    const read = async (name: string): Promise<[string, LiveRead]> => [
+      name,
+      { kind: "named", name, pod: await cluster.livePod({ namespace, name, signal }) },
+    ];
     const reads = new Map(await Promise.all([...names].map(read)));
     return { live: (name) => reads.get(name) };
   } catch (error) {

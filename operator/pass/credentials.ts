@@ -6,7 +6,8 @@ import type { DatabaseProblem, Milliseconds, WebFarm } from "../farm/model.ts";
 import type { Database, Tls } from "../farm/resource.generated.ts";
 import type { Cluster, DatabaseMaterial } from "./ports.ts";
 
-export type Credentials = { readonly kind: "known"; readonly material: DatabaseMaterial } | { readonly kind: "refused"; readonly problem: DatabaseProblem };
+export type Credentials =
+  { readonly kind: "known"; readonly material: DatabaseMaterial } | { readonly kind: "refused"; readonly problem: DatabaseProblem };
 
 export interface CredentialCache {
   readonly material?: DatabaseMaterial;
@@ -28,7 +29,9 @@ interface Request {
 }
 
 /** Rejects only when the API server gives no sure answer and nothing is in memory. */
-export async function readCredentials(request: Request): Promise<{ readonly credentials: Credentials; readonly cache: CredentialCache | undefined }> {
+export async function readCredentials(
+  request: Request,
+): Promise<{ readonly credentials: Credentials; readonly cache: CredentialCache | undefined }> {
   const { clock, farm, cache } = request;
   const isCurrent = cache !== undefined && cache.generation === farm.generation;
   if (isCurrent && cache.material !== undefined && !request.loginFailed && clock.monotonic() - cache.atMs < rereadMs) {
@@ -38,8 +41,10 @@ export async function readCredentials(request: Request): Promise<{ readonly cred
     if (isCurrent && cache.material !== undefined) return { kind: "known", material: cache.material } as const; // the API server is away: the old ones may still do
     throw error;
   });
-  if (read.kind === "known") return { credentials: read, cache: { material: read.material, atMs: clock.monotonic(), generation: farm.generation } };
-  if (farm.deletionAtMs !== undefined && cache?.material !== undefined) return { credentials: { kind: "known", material: cache.material }, cache };
+  if (read.kind === "known")
+    return { credentials: read, cache: { material: read.material, atMs: clock.monotonic(), generation: farm.generation } };
+  if (farm.deletionAtMs !== undefined && cache?.material !== undefined)
+    return { credentials: { kind: "known", material: cache.material }, cache };
   return { credentials: read, cache };
 }
 
@@ -64,12 +69,18 @@ async function materialOf(request: Request): Promise<Credentials> {
 
 type Found<T> = { readonly value: T } | { readonly problem: DatabaseProblem };
 
-const problem = (reason: string, message: string): { readonly problem: DatabaseProblem } => ({ problem: { kind: "configuration", reason, message, stalled: true } });
+const problem = (reason: string, message: string): { readonly problem: DatabaseProblem } => ({
+  problem: { kind: "configuration", reason, message, stalled: true },
+});
 
 async function loginOf(database: Database, request: Request): Promise<Found<DatabaseMaterial["login"]>> {
   const { connectionStringSecretRef: stringRef, credentialsSecretRef: credentials, host, name } = database;
   if (stringRef !== undefined) {
-    const text = await secretKey(request, { field: "spec.database.connectionStringSecretRef", name: stringRef.name, key: stringRef.key ?? "CMSConnectionString" });
+    const text = await secretKey(request, {
+      field: "spec.database.connectionStringSecretRef",
+      name: stringRef.name,
+      key: stringRef.key ?? "CMSConnectionString",
+    });
     return "problem" in text ? text : { value: { kind: "connectionString", text: text.value } };
   }
   if (host === undefined || name === undefined || credentials === undefined) {
@@ -82,7 +93,15 @@ async function loginOf(database: Database, request: Request): Promise<Found<Data
   if ("problem" in password) return password;
   const { port, instance } = database;
   return {
-    value: { kind: "parts", host, database: name, user: user.value, password: password.value, ...(port !== undefined && { port }), ...(instance !== undefined && { instance }) },
+    value: {
+      kind: "parts",
+      host,
+      database: name,
+      user: user.value,
+      password: password.value,
+      ...(port !== undefined && { port }),
+      ...(instance !== undefined && { instance }),
+    },
   };
 }
 
@@ -93,7 +112,11 @@ async function tlsOf(tls: Tls, request: Request): Promise<Found<NonNullable<Data
   const ca =
     caSecretRef !== undefined
       ? await secretKey(request, { field: "spec.database.tls.caSecretRef", name: caSecretRef.name, key: caSecretRef.key ?? "ca.crt" })
-      : await configMapKey(request, { field: "spec.database.tls.caConfigMapRef", name: caConfigMapRef?.name ?? "", key: caConfigMapRef?.key ?? "ca.crt" });
+      : await configMapKey(request, {
+          field: "spec.database.tls.caConfigMapRef",
+          name: caConfigMapRef?.name ?? "",
+          key: caConfigMapRef?.key ?? "ca.crt",
+        });
   return "problem" in ca ? ca : { value: { ...named, ca: ca.value } };
 }
 
@@ -105,16 +128,28 @@ interface KeyRef {
 
 async function secretKey({ cluster, farm, signal }: Request, ref: KeyRef): Promise<Found<string>> {
   const data = await cluster.readSecret({ namespace: farm.namespace, name: ref.name, signal });
-  if (data === undefined) return problem("SecretNotFound", `${ref.field}: there is no Secret ${ref.name} in namespace ${farm.namespace}. Create it, or correct the name.`);
+  if (data === undefined)
+    return problem(
+      "SecretNotFound",
+      `${ref.field}: there is no Secret ${ref.name} in namespace ${farm.namespace}. Create it, or correct the name.`,
+    );
   const value = data[ref.key];
-  return value === undefined ? problem("SecretKeyNotFound", `${ref.field}: Secret ${ref.name} has no key ${ref.key}. Its keys: ${keyNames(data)}.`) : { value };
+  return value === undefined
+    ? problem("SecretKeyNotFound", `${ref.field}: Secret ${ref.name} has no key ${ref.key}. Its keys: ${keyNames(data)}.`)
+    : { value };
 }
 
 async function configMapKey({ cluster, farm, signal }: Request, ref: KeyRef): Promise<Found<string>> {
   const data = await cluster.readConfigMap({ namespace: farm.namespace, name: ref.name, signal });
-  if (data === undefined) return problem("ConfigMapNotFound", `${ref.field}: there is no ConfigMap ${ref.name} in namespace ${farm.namespace}. Create it, or correct the name.`);
+  if (data === undefined)
+    return problem(
+      "ConfigMapNotFound",
+      `${ref.field}: there is no ConfigMap ${ref.name} in namespace ${farm.namespace}. Create it, or correct the name.`,
+    );
   const value = data[ref.key];
-  return value === undefined ? problem("ConfigMapKeyNotFound", `${ref.field}: ConfigMap ${ref.name} has no key ${ref.key}. Its keys: ${keyNames(data)}.`) : { value };
+  return value === undefined
+    ? problem("ConfigMapKeyNotFound", `${ref.field}: ConfigMap ${ref.name} has no key ${ref.key}. Its keys: ${keyNames(data)}.`)
+    : { value };
 }
 
 const keyNames = (data: Readonly<Record<string, string>>): string => {

@@ -15,7 +15,13 @@ export interface Members {
   /** Pods that an older farm of the namespace selects. */
   takenByOlder(farm: WebFarm, pods: readonly Pod[], signal: AbortSignal): Promise<ReadonlyMap<PodUid, FarmKey>>;
   /** The StatefulSets of the members, and those that control pods which no member names. */
-  statefulSets(farm: WebFarm, members: readonly MemberObservation[], pods: readonly Pod[], freshness: Freshness, signal: AbortSignal): Promise<readonly OrdinalRange[]>;
+  statefulSets(
+    farm: WebFarm,
+    members: readonly MemberObservation[],
+    pods: readonly Pod[],
+    freshness: Freshness,
+    signal: AbortSignal,
+  ): Promise<readonly OrdinalRange[]>;
   /** Whether a change of this pod can matter to the farm, as far as is known. */
   concerns(farm: WebFarm, pod: Pod): boolean;
   forget(farm: WebFarm): void;
@@ -32,7 +38,15 @@ interface Cached {
 
 const freshMs = 1_000;
 
-export function createMembers({ cluster, clock, resyncMs }: { readonly cluster: Cluster; readonly clock: Clock; readonly resyncMs: Milliseconds }): Members {
+export function createMembers({
+  cluster,
+  clock,
+  resyncMs,
+}: {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly resyncMs: Milliseconds;
+}): Members {
   const cache = new Map<string, Cached>();
   const cacheKey = (farm: WebFarm, ref: WorkloadRef): string => `${farm.uid}/${ref.apiVersion}/${ref.kind}/${ref.name}`;
 
@@ -51,12 +65,19 @@ export function createMembers({ cluster, clock, resyncMs }: { readonly cluster: 
   async function resolveMember(farm: WebFarm, member: Member, freshness: Freshness, signal: AbortSignal): Promise<MemberObservation> {
     const { workloadRef: ref, selector } = member;
     const common = { name: member.name, serverName: member.serverName ?? "$(POD_NAME)", url: member.url ?? "http://$(POD_IP)" };
-    if (ref === undefined) return { ...common, workloadName: "selector", workload: { kind: "selected" }, ...(selector !== undefined && { selector }) };
+    if (ref === undefined)
+      return { ...common, workloadName: "selector", workload: { kind: "selected" }, ...(selector !== undefined && { selector }) };
     const { read, lastSelector } = await workload(farm, ref, freshness, signal);
-    return { ...common, workloadName: `${ref.kind} ${ref.name}`, workload: read, ...(lastSelector !== undefined && { selector: lastSelector }) };
+    return {
+      ...common,
+      workloadName: `${ref.kind} ${ref.name}`,
+      workload: read,
+      ...(lastSelector !== undefined && { selector: lastSelector }),
+    };
   }
 
-  const resolve: Members["resolve"] = (farm, freshness, signal) => Promise.all(farm.spec.members.map((member) => resolveMember(farm, member, freshness, signal)));
+  const resolve: Members["resolve"] = (farm, freshness, signal) =>
+    Promise.all(farm.spec.members.map((member) => resolveMember(farm, member, freshness, signal)));
 
   return {
     resolve,
@@ -77,7 +98,11 @@ export function createMembers({ cluster, clock, resyncMs }: { readonly cluster: 
         if (ref?.kind !== "StatefulSet" || observed?.kind !== "found" || observed.ordinals === undefined) continue;
         ranges.set(ref.name, { name: ref.name, ...observed.ordinals, serverName: member.serverName ?? "$(POD_NAME)" });
       }
-      const controllers = new Set(pods.flatMap(({ controller }) => (controller?.apiVersion === "apps/v1" && controller.kind === "StatefulSet" ? [controller.name] : [])));
+      const controllers = new Set(
+        pods.flatMap(({ controller }) =>
+          controller?.apiVersion === "apps/v1" && controller.kind === "StatefulSet" ? [controller.name] : [],
+        ),
+      );
       for (const name of controllers) {
         if (ranges.has(name)) continue;
         const { read } = await workload(farm, { apiVersion: "apps/v1", kind: "StatefulSet", name }, freshness, signal);

@@ -48,7 +48,10 @@ export async function observe(options: ObserveOptions, farm: WebFarm, state: Far
   const goneSetPods = [...state.rowPods].flatMap((hash) => pods.seen(hash)?.pod ?? []);
   const statefulSets = await resolver.statefulSets(farm, members, goneSetPods, freshness, signal);
   const base = { farm, identity, members, statefulSets, pods, takenByOlder, readOnly: options.readOnly, nowMs: clock.monotonic() };
-  const unread: Observation = { ...base, table: { kind: "notAsked", ...(state.table.facts !== undefined && { facts: state.table.facts }) } };
+  const unread: Observation = {
+    ...base,
+    table: { kind: "notAsked", ...(state.table.facts !== undefined && { facts: state.table.facts }) },
+  };
   if (needsNoDatabase(unread, state)) return { observation: unread };
   const { table, database } = await readTable(options, farm, state, signal);
   const observation: Observation = { ...base, table, nowMs: clock.monotonic() };
@@ -58,7 +61,9 @@ export async function observe(options: ObserveOptions, farm: WebFarm, state: Far
 /** A farm that goes and leaves its rows, or that has had neither pods nor rows for ten minutes. */
 function needsNoDatabase(unread: Observation, state: FarmState): boolean {
   if (unread.farm.deletionAtMs !== undefined && leavesRows(unread, authorityOf(unread))) return true;
-  const hasPods = unread.pods.pods.some((pod) => unread.members.some(({ selector }) => selector !== undefined && matches(selector, pod.labels)));
+  const hasPods = unread.pods.pods.some((pod) =>
+    unread.members.some(({ selector }) => selector !== undefined && matches(selector, pod.labels)),
+  );
   const hasRows = state.table.read?.rows.some((row) => kinship(row, unread.identity).kind !== "foreign") ?? false;
   if (hasPods || hasRows) state.lastBusyMs = unread.nowMs;
   return unread.nowMs - state.lastBusyMs >= idleAfterMs;
@@ -79,20 +84,29 @@ async function readTable(
     table: { kind: "unavailable", problem, ...(cache.facts !== undefined && { facts: cache.facts }) },
   });
   const loginFailed = cache.failure?.problem.kind === "login" && clock.monotonic() >= cache.failure.retryMs;
-  const read = await readCredentials({ ...options, farm, cache: state.credentials, loginFailed, signal }).catch((error: unknown) => problemOf(error));
+  const read = await readCredentials({ ...options, farm, cache: state.credentials, loginFailed, signal }).catch((error: unknown) =>
+    problemOf(error),
+  );
   if ("reason" in read) return unavailable(read);
   state.credentials = read.cache;
   if (read.credentials.kind === "refused") return unavailable(read.credentials.problem);
   const { material } = read.credentials;
   const materialChanged = JSON.stringify(material) !== JSON.stringify(before);
-  if (cache.failure !== undefined && !isAsked && !materialChanged && clock.monotonic() < cache.failure.retryMs) return unavailable(cache.failure.problem);
+  if (cache.failure !== undefined && !isAsked && !materialChanged && clock.monotonic() < cache.failure.retryMs)
+    return unavailable(cache.failure.problem);
   const used = options.databases.use(farm.key, material);
   if (used.kind === "refused") {
     state.table = failed(cache, used.problem, { farm, forcedBy, nowMs: clock.monotonic() });
     return unavailable(used.problem);
   }
   const { database } = used;
-  const isFresh = cache.read !== undefined && cache.facts !== undefined && !cache.dirty && !isAsked && cache.failure === undefined && clock.monotonic() - cache.atMs < options.resyncMs;
+  const isFresh =
+    cache.read !== undefined &&
+    cache.facts !== undefined &&
+    !cache.dirty &&
+    !isAsked &&
+    cache.failure === undefined &&
+    clock.monotonic() - cache.atMs < options.resyncMs;
   if (isFresh) return { table: { kind: "read", read: cache.read, facts: cache.facts }, database };
   try {
     const facts = await database.facts(signal);
@@ -115,19 +129,43 @@ const problemOf = (error: unknown): DatabaseProblem => ({
   stalled: false,
 });
 
-function failed(cache: TableCache, problem: DatabaseProblem, at: { readonly farm: WebFarm; readonly forcedBy: string | undefined; readonly nowMs: Milliseconds }): TableCache {
+function failed(
+  cache: TableCache,
+  problem: DatabaseProblem,
+  at: { readonly farm: WebFarm; readonly forcedBy: string | undefined; readonly nowMs: Milliseconds },
+): TableCache {
   const count = (cache.failure?.count ?? 0) + 1;
-  const delayMs = Math.max(problem.retryAfterMs ?? 0, problem.stalled ? lastRetryMs : Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(count - 1, 10)));
-  return { ...cache, generation: at.farm.generation, forcedBy: at.forcedBy, dirty: true, failure: { problem, count, retryMs: at.nowMs + delayMs } };
+  const delayMs = Math.max(
+    problem.retryAfterMs ?? 0,
+    problem.stalled ? lastRetryMs : Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(count - 1, 10)),
+  );
+  return {
+    ...cache,
+    generation: at.farm.generation,
+    forcedBy: at.forcedBy,
+    dirty: true,
+    failure: { problem, count, retryMs: at.nowMs + delayMs },
+  };
 }
 
 /** What a write read back replaces the rows; pings and settings stay as they were read. */
 export function readBack(state: FarmState, read: TableRead): void {
   const { pings, settings } = state.table.read ?? {};
-  state.table = { ...state.table, read: { rows: read.rows, truncated: read.truncated, ...(pings !== undefined && { pings }), ...(settings !== undefined && { settings }) }, dirty: false };
+  state.table = {
+    ...state.table,
+    read: {
+      rows: read.rows,
+      truncated: read.truncated,
+      ...(pings !== undefined && { pings }),
+      ...(settings !== undefined && { settings }),
+    },
+    dirty: false,
+  };
 }
 
 export const withRows = (observation: Observation, state: FarmState): Observation => {
   const { table } = observation;
-  return table.kind === "read" && state.table.read !== undefined ? { ...observation, table: { ...table, read: state.table.read } } : observation;
+  return table.kind === "read" && state.table.read !== undefined
+    ? { ...observation, table: { ...table, read: state.table.read } }
+    : observation;
 };

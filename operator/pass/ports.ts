@@ -1,10 +1,25 @@
 // What a pass needs of the cluster and of the database, as the small interfaces that the adapters fulfil. No adapter is imported here.
 
-import type { DatabaseFacts, DatabaseProblem, FarmKey, Pod, PodView, ServerName, ServerRow, TableRead, WebFarm, WorkloadRead } from "../farm/model.ts";
+import type {
+  DatabaseFacts,
+  DatabaseProblem,
+  FarmKey,
+  Pod,
+  PodView,
+  ServerName,
+  ServerRow,
+  TableRead,
+  WebFarm,
+  WorkloadRead,
+} from "../farm/model.ts";
 import type { GateOpening } from "../farm/gates.ts";
 import type { WebFarmStatus, WorkloadRef } from "../farm/resource.generated.ts";
 
-export type FarmWrite = { readonly kind: "written"; readonly farm: WebFarm } | { readonly kind: "unchanged" } | { readonly kind: "conflict" } | { readonly kind: "gone" };
+export type FarmWrite =
+  | { readonly kind: "written"; readonly farm: WebFarm }
+  | { readonly kind: "unchanged" }
+  | { readonly kind: "conflict" }
+  | { readonly kind: "gone" };
 
 export interface ObjectName {
   readonly namespace: string;
@@ -46,7 +61,15 @@ export interface Cluster {
 export interface DatabaseMaterial {
   readonly login:
     | { readonly kind: "connectionString"; readonly text: string }
-    | { readonly kind: "parts"; readonly host: string; readonly port?: number; readonly instance?: string; readonly database: string; readonly user: string; readonly password: string };
+    | {
+        readonly kind: "parts";
+        readonly host: string;
+        readonly port?: number;
+        readonly instance?: string;
+        readonly database: string;
+        readonly user: string;
+        readonly password: string;
+      };
   readonly schema: string;
   readonly multiSubnetFailover: boolean;
   readonly tls?: { readonly mode?: "Required" | "Strict" | "Insecure" | "Disabled"; readonly serverName?: string; readonly ca?: string };
@@ -54,7 +77,10 @@ export interface DatabaseMaterial {
 }
 
 export interface Databases {
-  use(key: FarmKey, material: DatabaseMaterial): { readonly kind: "usable"; readonly database: FarmDatabase } | { readonly kind: "refused"; readonly problem: DatabaseProblem };
+  use(
+    key: FarmKey,
+    material: DatabaseMaterial,
+  ): { readonly kind: "usable"; readonly database: FarmDatabase } | { readonly kind: "refused"; readonly problem: DatabaseProblem };
   release(key: FarmKey): void;
 }
 
@@ -74,8 +100,14 @@ export interface FarmDatabase {
   facts(signal: AbortSignal): Promise<DatabaseFacts & { readonly foreignKeyDisabled: boolean }>;
   read(signal: AbortSignal): Promise<TableRead>;
   register(servers: readonly NewServer[], signal: AbortSignal): Promise<WriteResult>;
-  mark(rows: readonly { readonly serverID: number; readonly name: string; readonly guid: string | null; readonly newGuid: string }[], signal: AbortSignal): Promise<WriteResult>;
-  remove(rows: readonly { readonly serverID: number; readonly name: string; readonly guid: string }[], signal: AbortSignal): Promise<WriteResult & { readonly bindings: number; readonly bindingsRemain: boolean }>;
+  mark(
+    rows: readonly { readonly serverID: number; readonly name: string; readonly guid: string | null; readonly newGuid: string }[],
+    signal: AbortSignal,
+  ): Promise<WriteResult>;
+  remove(
+    rows: readonly { readonly serverID: number; readonly name: string; readonly guid: string }[],
+    signal: AbortSignal,
+  ): Promise<WriteResult & { readonly bindings: number; readonly bindingsRemain: boolean }>;
   conflict(name: string, signal: AbortSignal): Promise<ServerRow | undefined>;
   sweep(removed: readonly { readonly serverID: number; readonly name: string }[], signal: AbortSignal): Promise<void>;
 }
@@ -94,6 +126,14 @@ export interface PassMetrics {
   registered(seconds: number | undefined): void;
   removed(evidence: string, seconds: number | undefined): void;
   gateOpened(reason: string): void;
-  farm(key: FarmKey, state: { readonly states: Readonly<Record<string, number>>; readonly foreign: number; readonly blocked: number; readonly ready: boolean }): void;
+  farm(
+    key: FarmKey,
+    state: {
+      readonly states: Readonly<Record<string, number>>;
+      readonly foreign: number;
+      readonly blocked: number;
+      readonly ready: boolean;
+    },
+  ): void;
   forget(key: FarmKey): void;
 }

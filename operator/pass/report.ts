@@ -20,16 +20,28 @@ const statusIntervalMs = 1_000;
 const conflictRetryMs = 200;
 
 /** Writes the status if it differs; answers when to look again for a write that had to wait. */
-export async function writeStatus(options: ReportOptions, assessment: Assessment, state: FarmState, signal: AbortSignal): Promise<Milliseconds | undefined> {
+export async function writeStatus(
+  options: ReportOptions,
+  assessment: Assessment,
+  state: FarmState,
+  signal: AbortSignal,
+): Promise<Milliseconds | undefined> {
   const { cluster, clock } = options;
   const { farm } = assessment.observation;
-  const status = statusOf(assessment, { nowMs: clock.now(), ...(state.lastChangeWallMs !== undefined && { lastChangeMs: state.lastChangeWallMs }) });
+  const status = statusOf(assessment, {
+    nowMs: clock.now(),
+    ...(state.lastChangeWallMs !== undefined && { lastChangeMs: state.lastChangeWallMs }),
+  });
   countFarm(options, farm.key, assessment, status);
   if (isSame(status, farm.status)) return undefined;
   const waitMs = state.status.atMs + statusIntervalMs - clock.monotonic();
   if (waitMs > 0) return waitMs;
   const write = await cluster.patchStatus(farm, status, signal);
-  state.status = { ...state.status, atMs: clock.monotonic(), ...(write.kind === "written" && { written: { basedOn: farm.resourceVersion, farm: write.farm } }) };
+  state.status = {
+    ...state.status,
+    atMs: clock.monotonic(),
+    ...(write.kind === "written" && { written: { basedOn: farm.resourceVersion, farm: write.farm } }),
+  };
   return write.kind === "conflict" ? conflictRetryMs : undefined;
 }
 
@@ -58,18 +70,43 @@ function countFarm({ metrics }: ReportOptions, key: FarmKey, { plan }: Assessmen
 export function tellActions({ cluster }: ReportOptions, farm: WebFarm, applied: Applied): void {
   const tell = (event: Omit<FarmEvent, "farm" | "type">): void => cluster.record({ farm, type: "Normal", ...event });
   for (const { name, claim } of applied.registered) {
-    tell({ pod: claim.pod, reason: "ServerRegistered", action: "Register", note: `Web farm server ${name} is registered for WebFarm ${farm.name}.` });
+    tell({
+      pod: claim.pod,
+      reason: "ServerRegistered",
+      action: "Register",
+      note: `Web farm server ${name} is registered for WebFarm ${farm.name}.`,
+    });
   }
   for (const { row, claim } of applied.marked) {
-    tell({ pod: claim.pod, reason: "ServerUpdated", action: "HandOver", note: `Web farm server ${row.name} (ServerID ${row.serverID}) of an earlier pod is this pod's now.` });
+    tell({
+      pod: claim.pod,
+      reason: "ServerUpdated",
+      action: "HandOver",
+      note: `Web farm server ${row.name} (ServerID ${row.serverID}) of an earlier pod is this pod's now.`,
+    });
   }
   for (const { row, pod } of applied.removed) {
-    if (pod !== undefined) tell({ pod, reason: "ServerRemoved", action: "Remove", note: `Web farm server ${row.name} (ServerID ${row.serverID}) is removed; the pod is gone.` });
+    if (pod !== undefined)
+      tell({
+        pod,
+        reason: "ServerRemoved",
+        action: "Remove",
+        note: `Web farm server ${row.name} (ServerID ${row.serverID}) is removed; the pod is gone.`,
+      });
   }
   const summary = [
-    summaryOf("registered", applied.registered.map(({ name }) => name)),
-    summaryOf("handed over", applied.marked.map(({ row }) => row.name)),
-    summaryOf("removed", applied.removed.map(({ row }) => row.name)),
+    summaryOf(
+      "registered",
+      applied.registered.map(({ name }) => name),
+    ),
+    summaryOf(
+      "handed over",
+      applied.marked.map(({ row }) => row.name),
+    ),
+    summaryOf(
+      "removed",
+      applied.removed.map(({ row }) => row.name),
+    ),
   ].filter((text) => text !== "");
   if (summary.length > 0) tell({ reason: summaryReason(applied), action: "Synchronise", note: `Servers ${summary.join("; ")}.` });
 }
@@ -98,7 +135,12 @@ const watchedConditions: readonly Watched[] = [
 ];
 
 /** One event each time that something begins to need a person, and when it ends. */
-export function tellConditions({ cluster }: ReportOptions, farm: WebFarm, status: Pick<WebFarmStatus, "conditions">, state: FarmState): void {
+export function tellConditions(
+  { cluster }: ReportOptions,
+  farm: WebFarm,
+  status: Pick<WebFarmStatus, "conditions">,
+  state: FarmState,
+): void {
   const told = new Map(state.told);
   for (const { condition, bad, reason, cured } of watchedConditions) {
     const now = status.conditions?.find(({ type }) => type === condition);
@@ -108,7 +150,8 @@ export function tellConditions({ cluster }: ReportOptions, farm: WebFarm, status
     if (before === current) continue;
     told.set(condition, current);
     if (current !== "") cluster.record({ farm, type: "Warning", reason, action: "Reconcile", note: now.message });
-    else if (cured !== undefined && before !== undefined) cluster.record({ farm, type: "Normal", reason: cured, action: "Reconcile", note: now.message });
+    else if (cured !== undefined && before !== undefined)
+      cluster.record({ farm, type: "Normal", reason: cured, action: "Reconcile", note: now.message });
   }
   state.told = told;
 }

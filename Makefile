@@ -1,0 +1,52 @@
+# Everything a person or CI does with this repository. Needs Node (any), Go and make; the rest is set up here.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+export NODE_OPTIONS :=
+
+.PHONY: help setup tools demo test check build generate verify bench contract clean
+
+help: ## print this help
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+node_modules/.installed: package.json package-lock.json
+	@echo "installing the npm dependencies (Node 24 is one of them)"
+	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+setup: node_modules/.installed ## install the npm dependencies
+
+tools: setup ## build the control plane's programs (once, about 15 minutes on a cold machine; cached outside the repository)
+	@npm run --silent tools
+
+build: setup ## bundle the operator into dist/operator.mjs
+	@npm run --silent build
+
+demo: tools build ## show the main job on a real control plane (KEEP=1 leaves it open, MSSQL_URL=... uses a real server)
+	@npm run --silent demo
+
+test: check tools build ## run every test (MSSQL_URL=... also asks a real server)
+	@npm run --silent test
+
+check: setup ## the fast gate: types, lint, generated files fresh, unit tests; no cluster
+	@npm run --silent types
+	@npm run --silent lint
+	@npm run --silent verify
+	@npm run --silent test:unit
+
+generate: setup ## write the generated files: types and chart copy from the CRD, the README's tables from code
+	@npm run --silent generate
+
+verify: setup ## check that the generated files are fresh
+	@npm run --silent verify
+
+bench: tools build ## measure what design.md promises, each figure with its floor
+	@npm run --silent bench
+
+contract: setup ## what the operator relies on of SQL Server (MSSQL_URL=... asks a real one)
+	@npm run --silent contract
+
+clean: ## remove what was built in this folder
+	@rm -rf dist node_modules coverage

@@ -1,0 +1,183 @@
+// Puts the parts together: caches that add keys, a queue, workers that reconcile, adapters behind the interfaces of a pass. It decides
+// nothing about farms and reads nothing of the process; main.ts gives it configuration, clock and log.
+
+import type { Config } from "./config.ts";
+import type { Clock } from "./controller/clock.ts";
+import type { Logger } from "./controller/logger.ts";
+import type { Random } from "./controller/random.ts";
+import { startWorkers } from "./controller/workers.ts";
+import { WorkQueue } from "./controller/workQueue.ts";
+import type { FarmKey, WebFarm } from "./farm/model.ts";
+import { createClient } from "./kubernetes/client.ts";
+import type { KubernetesApi } from "./kubernetes/client.ts";
+import type { KubeConfigSource } from "./kubernetes/credentials.ts";
+import { createEvents, farmRef, podRef } from "./kubernetes/events.ts";
+import type { Events } from "./kubernetes/events.ts";
+import { createFarms } from "./kubernetes/farms.ts";
+import type { Farms } from "./kubernetes/farms.ts";
+import { addFinalizer, patchStatus, removeFinalizer } from "./kubernetes/farmWrites.ts";
+import { openGate } from "./kubernetes/gate.ts";
+import { livePod, livePods } from "./kubernetes/livePods.ts";
+import { createPods } from "./kubernetes/pods.ts";
+import type { Pods } from "./kubernetes/pods.ts";
+import { createNamespaces, readConfigMap, readSecret } from "./kubernetes/secrets.ts";
+import { createWorkloads } from "./kubernetes/workloads.ts";
+import { serveHealth } from "./observability/health.ts";
+import type { Metrics } from "./observability/metrics.ts";
+import type { Cluster } from "./pass/ports.ts";
+import { createReconciler } from "./reconcile.ts";
+import { openDatabases } from "./sqlserver/servers.ts";
+
+export interface OperatorOptions {
+  readonly config: Config;
+  readonly kubeConfig: KubeConfigSource;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly version: string;
+  /** Unique to this process. */
+  readonly identity: string;
+}
+
+export interface Operator {
+  /** Where /livez, /readyz and /metrics are. */
+  readonly port: number;
+  /** Ends the passes under way (waiting for them at most a few seconds), then everything else. */
+  stop(): Promise<void>;
+}
+
+const passTimeoutMs = 60_000;
+const stopGraceMs = 5_000;
+
+export async function startOperator(options: OperatorOptions): Promise<Operator> {
+  const { config, clock, random, log, metrics, version, identity } = options;
+  const api = await createClient({ source: options.kubeConfig, clock, userAgent: `webfarm-operator/${version}` });
+  const queue = new WorkQueue<FarmKey>({ clock, random, metrics: metrics.queue("webfarm") });
+  const addAll = (farms: readonly WebFarm[]): void => {
+    for (const { key } of farms) queue.add(key, "background");
+  };
+
+  const pods = createPods({
+    ...{ api, clock, random, log, metrics: metrics.watches },
+    onChange: (before, after) => {
+      const namespace = (after ?? before)?.namespace ?? "";
+      for (const key of reconciler.farmsFor(namespace, before, after)) queue.add(key);
+    },
+    onSynced: (namespace) => addAll(farms.all().filter((farm) => farm.namespace === namespace)),
+  });
+  const followPods = (): void => pods.follow(new Set(farms.all().map(({ namespace }) => namespace)));
+  const farms = createFarms({
+    ...{ api, clock, random, log, metrics: metrics.watches, namespaces: config.namespaces },
+    onChange: (before, after) => {
+      const farm = after ?? before;
+      if (farm === undefined || !isOfInterest(before, after)) return;
+      if (farms.synced) followPods();
+      queue.add(farm.key);
+      addAll(farms.all().filter(({ namespace }) => namespace === farm.namespace)); // pods may be another farm's now
+    },
+    onSynced: () => {
+      followPods();
+      addAll(farms.all());
+    },
+  });
+  const events = createEvents({ api, clock, log, metrics: eventMetrics, reportingInstance: identity });
+  const databases = openDatabases({
+    ...{ clock, log, version, allowedHosts: config.allowedDatabaseHosts },
+    metrics: { request: (name, outcome) => metrics.sql.requested(name, outcome) },
+  });
+  const cluster = clusterOf({ api, clock, farms, pods, events });
+  const reconciler = createReconciler({
+    ...{ cluster, databases, clock, log, metrics: metrics.farms, identity, version },
+    resyncMs: config.resyncSeconds * 1000,
+    readOnly: config.readOnly,
+  });
+  const workers = startWorkers<FarmKey>({
+    ...{ queue, count: config.workers, clock, log, passTimeoutMs, metrics: metrics.workers("webfarm") },
+    reconcile: (key, signal) => reconciler.reconcile(key, signal),
+    describe: (key) => ({ farm: key }),
+  });
+  farms.start();
+  const health = await serveHealth({
+    ...{ address: config.httpAddress, metrics, notLive: () => [], notReady: () => notReady(farms, pods) },
+    onError: (error) => log.warn("Could not answer a request for health or metrics", { error }),
+  });
+  log.info("The operator runs", {
+    version,
+    identity,
+    port: health.address.port,
+    namespaces: config.namespaces.length === 0 ? "all" : config.namespaces,
+    readOnly: config.readOnly,
+  });
+  return {
+    port: health.address.port,
+    stop: async () => {
+      await workers.stop({ graceMs: stopGraceMs });
+      await Promise.all([farms.stop(), pods.stop(), databases.close(), events.stop()]);
+      await health.close();
+      await api.close();
+      log.info("The operator has stopped", { identity });
+    },
+  };
+}
+
+/** Our own status writes come back as changes too; they are nothing to act on. */
+function isOfInterest(before: WebFarm | undefined, after: WebFarm | undefined): boolean {
+  if (before === undefined || after === undefined) return true;
+  return (
+    before.generation !== after.generation ||
+    before.deletionAtMs !== after.deletionAtMs ||
+    before.finalizers.join() !== after.finalizers.join() ||
+    JSON.stringify(before.annotations) !== JSON.stringify(after.annotations)
+  );
+}
+
+/** Events are for people and never hold anything up; how many were written shows in the API server. */
+const eventMetrics = { written: () => undefined, failed: () => undefined, dropped: () => undefined };
+
+function notReady(farms: Farms, pods: Pods): readonly string[] {
+  const unsynced = [...new Set(farms.all().map(({ namespace }) => namespace))].filter((namespace) => !pods.view(namespace).synced);
+  return [
+    ...(farms.synced ? [] : ["the WebFarms are not all known yet"]),
+    ...unsynced.map((namespace) => `the pods of namespace ${namespace} are not all known yet`),
+    ...[...farms.failures(), ...pods.failures()].map(({ resource, message }) => `${resource}: ${message}`),
+  ];
+}
+
+interface ClusterParts {
+  readonly api: KubernetesApi;
+  readonly clock: Clock;
+  readonly farms: Farms;
+  readonly pods: Pods;
+  readonly events: Events;
+}
+
+function clusterOf({ api, clock, farms, pods, events }: ClusterParts): Cluster {
+  const workloads = createWorkloads({ api, clock });
+  const namespaces = createNamespaces(api);
+  return {
+    farm: (key) => farms.get(key),
+    farmsIn: (namespace) => farms.all().filter((farm) => farm.namespace === namespace),
+    pods: (namespace) => pods.view(namespace),
+    isSynced: (namespace) => farms.synced && pods.view(namespace).synced,
+    namespaceUid: (namespace, signal) => namespaces.uid(namespace, signal),
+    readWorkload: (query) => workloads.read(query),
+    readSecret: (name) => readSecret(api, name),
+    readConfigMap: (name) => readConfigMap(api, name),
+    livePod: (name) => livePod(api, name),
+    livePods: (query) => livePods(api, query),
+    openGate: ({ pod, reason, message }, signal) => openGate(api, { pod, reason, message, atMs: clock.now(), signal }),
+    patchStatus: (farm, status, signal) => patchStatus(api, farm, status, signal),
+    addFinalizer: (farm, signal) => addFinalizer(api, farm, signal),
+    removeFinalizer: (farm, signal) => removeFinalizer(api, farm, signal),
+    record: ({ farm, pod, type, reason, action, note }) =>
+      events.record({
+        regarding: pod === undefined ? farmRef(farm) : podRef(pod),
+        ...(pod !== undefined && { related: farmRef(farm) }),
+        type,
+        reason,
+        action,
+        note,
+      }),
+  };
+}
