@@ -210,6 +210,15 @@ function progress(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
+// No top-level await: jest loads what globalSetup imports with require, which cannot wait.
 if (import.meta.main) {
-  for (const [tool, path] of Object.entries(await assets(tools))) process.stdout.write(`${tool} ${path}\n`);
+  assets(tools).then(
+    (paths) => {
+      for (const [tool, path] of Object.entries(paths)) process.stdout.write(`${tool} ${path}\n`);
+    },
+    (error: unknown) => {
+      process.stderr.write(`${String(error)}\n`);
+      process.exitCode = 1;
+    },
+  );
 }

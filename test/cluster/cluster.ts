@@ -11,7 +11,7 @@ import type { ApiAccess } from "./apiRequest.ts";
 import { assets } from "./assets.ts";
 import { commandLine, controlPlane, layOut } from "./components.ts";
 import type { Component, Layout, Ports } from "./components.ts";
-import { connectCluster } from "./connection.ts";
+import { connectTo } from "./connection.ts";
 import type { ClusterConnection } from "./connection.ts";
 import { erase, newDirectory, ownIdentity, sweep, writeFootprint } from "./footprint.ts";
 import type { Footprint } from "./footprint.ts";
@@ -67,7 +67,7 @@ async function start(options: ClusterOptions, programs: Readonly<Record<Componen
       await reached("the default ServiceAccount", () => hasDefaultAccount(access), { deadline, launch });
       await reached("the nodes", () => nodesReady(access), { deadline, launch });
     }
-    return { ...(await connectCluster(directory)), stop: erased, [Symbol.asyncDispose]: erased };
+    return { ...(await connectTo(directory)), stop: erased, [Symbol.asyncDispose]: erased };
   } catch (error) {
     await erased();
     throw error;

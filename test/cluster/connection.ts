@@ -33,7 +33,7 @@ export interface ClusterConnection {
 }
 
 /** To a cluster that this or another process started; rejects where the folder holds none. */
-export async function connectCluster(directory: string): Promise<ClusterConnection> {
+export async function connectTo(directory: string): Promise<ClusterConnection> {
   const processes = readFootprint(directory)?.processes;
   if (processes === undefined) throw new Error(`Cannot connect as there is no cluster in ${directory}`);
   const admin = kubeconfigPath(directory, "admin");

@@ -44,7 +44,8 @@ export async function end(targets: readonly ProcessIdentity[]): Promise<void> {
 }
 
 export function isErrorCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
+  // Not `instanceof Error`: jest's test files have another Error than node:fs.
+  return typeof error === "object" && error !== null && "code" in error && error.code === code;
 }
 
 function pidsOf(targets: readonly ProcessIdentity[]): string {
