@@ -122,7 +122,7 @@ export class TargetPool {
 
   #note({ problem }: DatabaseError, doing: string, opening: Promise<sql.ConnectionPool>): void {
     if (problem.reason === "Aborted") return; // our own doing says nothing of the server
-    const isBroken = isPoolBroken(problem) || problem.kind === "login" || problem.kind === "configuration";
+    const isBroken = doing === "connect" || isPoolBroken(problem) || problem.kind === "login" || problem.kind === "configuration";
     if (!isBroken) {
       this.#problem = undefined;
       return;

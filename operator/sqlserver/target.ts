@@ -144,9 +144,13 @@ function common(
     },
     multiSubnetFailover: material.multiSubnetFailover || read.multiSubnetFailover,
     connectTimeoutMs: Math.min(Math.max(wantedMs, connectTimeoutMs.least), connectTimeoutMs.most),
-    notes: read.notes,
+    notes: [...read.notes, ...(given.mode === undefined && read.encrypt === "Optional" ? [unencryptedNote] : [])],
   };
 }
+
+// The site's client encrypts the login even then, the operator's driver does not.
+const unencryptedNote =
+  "Encrypt=False of the connection string: the operator sends its login unencrypted too. Set spec.database.tls.mode to Required or Insecure to encrypt.";
 
 /**
  * | Encrypt              | Trust Server Certificate | mode     |

@@ -1,0 +1,45 @@
+// From the sets of an answer to the farm's words. An answer of another form is an error, not a guess.
+import type { FarmSettings, ServerRow, TableRead } from "../farm/model.ts";
+import type { RecordSet } from "./driver.ts";
+import { DatabaseError } from "./errors.ts";
+import { limits, settingsKeys } from "./statements.ts";
+
+type Answer = RecordSet[number];
+
+/** Rows as `SELECT TOP (10001)` gave them. */
+export function tableRead(set: RecordSet | undefined): TableRead {
+  const rows = (set ?? unexpected("rows")).map(serverRow);
+  return { rows: rows.slice(0, limits.rows), truncated: rows.length > limits.rows };
+}
+
+export function serverRow(answer: Answer): ServerRow {
+  const { serverID, name, guid, url } = answer;
+  if (typeof serverID !== "number" || typeof name !== "string") return unexpected("a server");
+  if (guid !== null && typeof guid !== "string") return unexpected("a mark");
+  return {
+    serverID,
+    name,
+    guid: guid === null ? null : guid.toLowerCase(),
+    enabled: answer["enabled"] === true,
+    ...(typeof url === "string" && { url }),
+  };
+}
+
+/** Newest ping of each server that has any. */
+export function pings(set: RecordSet | undefined): ReadonlyMap<number, string> {
+  return new Map((set ?? unexpected("pings")).map((answer) => [Number(answer["serverID"]), String(answer["newestPing"])] as const));
+}
+
+export function settings(set: RecordSet | undefined): FarmSettings {
+  const answers = set ?? unexpected("settings");
+  const valueOf = (key: string): string | null => {
+    const found = answers.find((answer) => String(answer["keyName"]).toLowerCase() === key.toLowerCase())?.["keyValue"];
+    return typeof found === "string" ? found : null;
+  };
+  return { kind: "read", values: Object.fromEntries(settingsKeys.map((key) => [key, valueOf(key)])) };
+}
+
+function unexpected(what: string): never {
+  const message = `The server's answer has not the form of ${what}: report this as an error of the operator.`;
+  throw new DatabaseError({ kind: "schema", reason: "AnswerUnexpected", message, stalled: true }, "unknown");
+}
