@@ -16,7 +16,7 @@ export interface HealthOptions {
 
 export interface Health {
   readonly address: AddressInfo;
-  /** Stops listening and resolves when the last connection has gone; those that idle are cut. */
+  /** Stops listening, cuts what is still connected, and resolves when all is gone. */
   close(): Promise<void>;
 }
 
@@ -40,7 +40,8 @@ export async function serveHealth(options: HealthOptions): Promise<Health> {
     close: () =>
       new Promise((resolve, reject) => {
         server.close((error) => (error ? reject(error) : resolve()));
-        server.closeIdleConnections();
+        // Not only the idle ones: a connection that has not asked anything yet does not count as idle and would keep the process.
+        server.closeAllConnections();
       }),
   };
 }

@@ -14,7 +14,7 @@ const reference = /ref$|name$|^secretkey$/i;
 const secretsInText: readonly (readonly [RegExp, string])[] = [
   [/(password|pwd|access\s?token|client\s?secret)(\s*=\s*)("(?:[^"]|"")*"|'(?:[^']|'')*'|[^;\n]*)/gi, `$1$2${struckOut}`],
   [/("(?:password|pwd|token|secret)"\s*:\s*)"(?:[^"\\]|\\.)*"/gi, `$1"${struckOut}"`],
-  [/(\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s:/@]{0,256}:)\S{1,256}@/gi, `$1${struckOut}@`],
+  [/(:\/\/[^\s:/@]{0,256}:)\S{1,256}@/g, `$1${struckOut}@`],
   [/\b(bearer\s+)[\w.~+/=-]+/gi, `$1${struckOut}`],
   [/\beyJ[\w-]+\.[\w-]+\.[\w-]*/g, struckOut],
 ];
