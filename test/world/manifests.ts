@@ -23,7 +23,9 @@ export function application(options: AppOptions): object {
       terminationGracePeriodSeconds: options.graceSeconds ?? 30,
       ...(options.gate !== "without" && { readinessGates: [{ conditionType: "webfarm.dev/registered" }] }),
       tolerations: [{ operator: "Exists" }],
-      containers: [{ name: "web", image: "shop:1", env: [{ name: "CMSWebFarmServerName", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }] }],
+      containers: [
+        { name: "web", image: "shop:1", env: [{ name: "CMSWebFarmServerName", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }] },
+      ],
     },
   };
   return {

@@ -38,7 +38,13 @@ export type LogLine = Readonly<Record<string, unknown>> & { readonly message: st
 export function startOperatorProcess(options: OperatorOptions): OperatorProcess {
   const child = spawn(process.execPath, ["--enable-source-maps", options.entry ?? "dist/operator.mjs"], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", KUBECONFIG: options.kubeconfigPath, WEBFARM_HTTP_ADDRESS: "127.0.0.1:0", ...options.env },
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      HOME: process.env["HOME"] ?? "",
+      KUBECONFIG: options.kubeconfigPath,
+      WEBFARM_HTTP_ADDRESS: "127.0.0.1:0",
+      ...options.env,
+    },
   });
   const lines: LogLine[] = [];
   let errors = "";

@@ -1,0 +1,185 @@
+// A namespace, a Kentico 13 database, the chart's rights and an operator process that serves just this namespace: what each integration test
+// begins with. It decides nothing; tests read rows, pods and status and say what they must be.
+
+import { randomBytes } from "node:crypto";
+import { connectCluster } from "../cluster/shared.ts";
+import type { SharedCluster } from "../cluster/shared.ts";
+import { openTestDatabase } from "../database/database.ts";
+import type { TestDatabase } from "../database/database.ts";
+import { kenticoDatabase } from "../database/fixtures/kentico.ts";
+import type { WebFarmStatus } from "../../operator/farm/resource.generated.ts";
+import { secret } from "./manifests.ts";
+import { startOperatorProcess } from "./operatorProcess.ts";
+import type { OperatorProcess } from "./operatorProcess.ts";
+import { until } from "./until.ts";
+import type { UntilOptions } from "./until.ts";
+
+const release = "webfarm-operator";
+const releaseNamespace = "webfarm-system";
+
+export interface Row {
+  readonly ServerID: number;
+  readonly ServerDisplayName: string;
+  readonly ServerName: string;
+  readonly ServerGUID: string | null;
+  readonly ServerEnabled: boolean;
+}
+
+export interface PodSummary {
+  readonly name: string;
+  readonly uid: string;
+  readonly phase: string;
+  readonly ready: boolean;
+  readonly terminating: boolean;
+  readonly gate: string | undefined; // reason of webfarm.dev/registered
+}
+
+export interface FarmWorld {
+  readonly cluster: SharedCluster;
+  readonly namespace: string;
+  readonly database: TestDatabase;
+  operator: OperatorProcess;
+  /** Starts another operator process in place of one that was killed or stopped. */
+  readonly restartOperator: (env?: Readonly<Record<string, string>>) => Promise<OperatorProcess>;
+  readonly apply: (...objects: readonly object[]) => Promise<void>;
+  /** kubectl in this namespace. */
+  readonly kubectl: (...args: readonly string[]) => Promise<string>;
+  readonly rows: () => Promise<readonly Row[]>;
+  readonly rowNames: () => Promise<readonly string[]>;
+  readonly pods: (selector?: string) => Promise<readonly PodSummary[]>;
+  readonly status: (name?: string) => Promise<WebFarmStatus>;
+  /** `True/Reason` of a condition, or undefined. */
+  readonly condition: (type: string, name?: string) => Promise<string | undefined>;
+  /** Waits for a condition of the world; the error shows rows, pods and status. */
+  readonly until: (what: string, condition: () => Promise<boolean> | boolean, options?: UntilOptions) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+export interface FarmWorldOptions {
+  /** Without one, the test starts it when it wants. */
+  readonly operator?: "running" | "absent";
+  readonly env?: Readonly<Record<string, string>>;
+  readonly mode?: "0" | "1" | "2";
+}
+
+/** Installs the chart once in a cluster, whoever comes first; the others wait for it. */
+async function ensureChart(cluster: SharedCluster): Promise<void> {
+  const isFirst = await cluster.kubectl(["create", "namespace", releaseNamespace]).then(
+    () => true,
+    (error: unknown) => {
+      if (String(error).includes("AlreadyExists")) return false;
+      throw error;
+    },
+  );
+  if (isFirst)
+    await cluster.helm(["install", release, "charts/webfarm-operator", "--namespace", releaseNamespace, "--set", "crds.enabled=true"]);
+  await cluster.kubectl(["wait", "--for=create", `deployment/${release}`, "-n", releaseNamespace, "--timeout=60s"]);
+  await cluster.kubectl(["wait", "--for=condition=Established", "crd/webfarms.webfarm.dev", "--timeout=60s"]);
+}
+
+export async function createFarmWorld(options: FarmWorldOptions = {}): Promise<FarmWorld> {
+  const [cluster, database] = await Promise.all([connectCluster(), openTestDatabase()]);
+  await ensureChart(cluster);
+  await kenticoDatabase((sql) => database.adminQuery(sql), { version: "13", database: database.database, mode: options.mode ?? "2" });
+  const namespace = await cluster.namespace();
+  const kubeconfigPath = await cluster.serviceAccountKubeconfig({ namespace: releaseNamespace, name: release });
+  const kubectl = async (...args: readonly string[]): Promise<string> => await cluster.kubectl([...args, "-n", namespace]);
+  const apply = async (...objects: readonly object[]): Promise<void> => {
+    const list = { apiVersion: "v1", kind: "List", items: objects };
+    await cluster.kubectl(["apply", "-n", namespace, "-f", "-"], { input: JSON.stringify(list) });
+  };
+  await apply(secret(namespace, "kentico", { CMSConnectionString: database.connectionString }));
+  const start = async (env: Readonly<Record<string, string>> = {}): Promise<OperatorProcess> => {
+    const operator = startOperatorProcess({
+      kubeconfigPath,
+      env: {
+        WEBFARM_NAMESPACES: namespace,
+        WEBFARM_IDENTITY: `test-${randomBytes(3).toString("hex")}`,
+        WEBFARM_LOG_LEVEL: "debug",
+        ...options.env,
+        ...env,
+      },
+    });
+    await operator.ready();
+    return operator;
+  };
+  const rows = async (): Promise<readonly Row[]> =>
+    (await database.adminQuery(
+      "SELECT ServerID, ServerDisplayName, ServerName, ServerGUID, ServerEnabled FROM CMS_WebFarmServer ORDER BY ServerName",
+    )) as unknown as readonly Row[];
+  const status = async (name = "shop"): Promise<WebFarmStatus> => {
+    const { status: found } = JSON.parse(await kubectl("get", "wf", name, "-o", "json")) as { status?: WebFarmStatus };
+    return found ?? {};
+  };
+  const pods = async (selector = ""): Promise<readonly PodSummary[]> => {
+    const { items } = JSON.parse(await kubectl("get", "pods", "-o", "json", ...(selector === "" ? [] : ["-l", selector]))) as {
+      items: readonly RawPod[];
+    };
+    return items.map(summary).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  };
+  const world: FarmWorld = {
+    ...{ cluster, namespace, database, apply, kubectl, rows, pods, status },
+    operator: options.operator === "absent" ? absent : await start(),
+    restartOperator: async (env) => {
+      world.operator = await start(env);
+      return world.operator;
+    },
+    rowNames: async () => (await rows()).map(({ ServerName }) => ServerName),
+    condition: async (type, name) => {
+      const found = (await status(name)).conditions?.find((condition) => condition.type === type);
+      return found === undefined ? undefined : `${found.status}/${found.reason}`;
+    },
+    until: (what, condition, untilOptions) =>
+      until(what, condition, {
+        everyMs: 150,
+        seen: async () => ({
+          rows: await rows(),
+          pods: await pods(),
+          farms: await kubectl("get", "wf", "-o", "yaml").catch(String),
+          log: world.operator.lines.slice(-15),
+          stderr: world.operator.stderr(),
+        }),
+        ...untilOptions,
+      }),
+    close: async () => {
+      await world.operator.kill();
+      await kubectl("patch", "wf", "--all", "--type=merge", "-p", '{"metadata":{"finalizers":null}}').catch(() => undefined); // none may be there
+      await cluster.close();
+      await database.close();
+    },
+  };
+  return world;
+}
+
+interface RawPod {
+  readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string };
+  readonly status: {
+    readonly phase?: string;
+    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string }[];
+  };
+}
+
+function summary({ metadata, status }: RawPod): PodSummary {
+  const gate = status.conditions?.find(({ type }) => type === "webfarm.dev/registered");
+  return {
+    name: metadata.name,
+    uid: metadata.uid,
+    phase: status.phase ?? "",
+    ready: status.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false,
+    terminating: metadata.deletionTimestamp !== undefined,
+    gate: gate?.status === "True" ? gate.reason : undefined,
+  };
+}
+
+const absent: OperatorProcess = {
+  pid: 0,
+  lines: [],
+  stderr: () => "",
+  url: () => "",
+  ready: () => Promise.resolve(),
+  metrics: () => Promise.resolve(""),
+  signal: () => undefined,
+  kill: () => Promise.resolve(),
+  stop: () => Promise.resolve(null),
+  exited: Promise.resolve(null),
+};
