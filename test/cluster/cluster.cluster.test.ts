@@ -70,6 +70,18 @@ it("is ready in ten seconds and leaves neither a process nor a folder when it is
   expect(existsSync(cluster.directory)).toBe(false);
 }, 60_000);
 
+it("comes back with its objects after the API server and etcd were killed", async () => {
+  await using cluster = await startCluster({ components: "apiserver" });
+  await cluster.kubectl(["create", "namespace", "kept"]);
+  await cluster.killComponent("kube-apiserver");
+  await cluster.killComponent("etcd");
+  await expect(cluster.kubectl(["get", "namespace", "kept"])).rejects.toThrow("refused");
+  const etcdBack = cluster.startComponent("etcd");
+  await cluster.startComponent("kube-apiserver");
+  await etcdBack;
+  expect(await cluster.kubectl(["get", "namespace", "kept", "-o", "name"])).toBe("namespace/kept\n");
+}, 60_000);
+
 it("is cleared away by the next start when its owner was killed, while a living owner's stays", async () => {
   await using mine = await startCluster({ components: "apiserver" });
   const { directory, killOwner } = await startInAnotherProcess();

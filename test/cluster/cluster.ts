@@ -14,9 +14,8 @@ import type { Component, Layout, Ports } from "./components.ts";
 import { connectTo } from "./connection.ts";
 import type { ClusterConnection } from "./connection.ts";
 import { erase, newDirectory, ownIdentity, sweep, writeFootprint } from "./footprint.ts";
-import type { Footprint } from "./footprint.ts";
 import { createNodes, nodesReady } from "./nodes.ts";
-import { identify, isAlive, kill } from "./processes.ts";
+import { end, identify, isAlive, kill } from "./processes.ts";
 import type { ProcessIdentity } from "./processes.ts";
 
 export interface ClusterOptions {
@@ -29,11 +28,16 @@ export interface ClusterOptions {
 }
 
 export interface TestCluster extends ClusterConnection, AsyncDisposable {
+  /** Ends a component at once, as a crash does. */
+  readonly killComponent: (component: Component) => Promise<void>;
+  /** Starts a killed component anew, with the data and the address it had; resolves when the API server is ready. */
+  readonly startComponent: (component: Component) => Promise<void>;
   /** Ends the processes and removes the folder; may be called twice. */
   readonly stop: () => Promise<void>;
 }
 
 const startsBeforeGivingUp = 3;
+const restartMs = 30_000;
 
 /** Resolves when the nodes are Ready and pods can be created; rejects with the end of the log that explains it. */
 export async function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
@@ -67,7 +71,12 @@ async function start(options: ClusterOptions, programs: Readonly<Record<Componen
       await reached("the default ServiceAccount", () => hasDefaultAccount(access), { deadline, launch });
       await reached("the nodes", () => nodesReady(access), { deadline, launch });
     }
-    return { ...(await connectTo(directory)), stop: erased, [Symbol.asyncDispose]: erased };
+    const startComponent = (component: Component): Promise<void> => {
+      launch.start(component);
+      return reached("the API server", () => isReady(access), { deadline: Date.now() + restartMs, launch });
+    };
+    const connection = await connectTo(directory);
+    return { ...connection, killComponent: launch.kill, startComponent, stop: erased, [Symbol.asyncDispose]: erased };
   } catch (error) {
     await erased();
     throw error;
@@ -76,6 +85,7 @@ async function start(options: ClusterOptions, programs: Readonly<Record<Componen
 
 interface Launcher {
   readonly start: (component: Component) => void;
+  readonly kill: (component: Component) => Promise<void>;
   readonly running: () => readonly ProcessIdentity[];
   /** Name and last lines of a process that ended by itself. */
   readonly ended: () => string | undefined;
@@ -84,11 +94,12 @@ interface Launcher {
 function launcher(layout: Layout, programs: Readonly<Record<Component, string>>, controllers: "running" | "absent"): Launcher {
   const { directory } = layout;
   const owner = ownIdentity();
-  const processes: Partial<Record<Component, ProcessIdentity>> = {};
-  writeFootprint(directory, { owner, processes });
+  const processes = new Map<Component, ProcessIdentity>();
+  const write = (): void => writeFootprint(directory, { owner, processes: Object.fromEntries(processes) });
+  write();
   return {
     start: (component) => {
-      const log = openSync(join(directory, `${component}.log`), "w", 0o600);
+      const log = openSync(join(directory, `${component}.log`), "a", 0o600);
       const child = spawn(programs[component], commandLine(component, layout, controllers), {
         cwd: directory,
         stdio: ["ignore", log, log],
@@ -98,12 +109,19 @@ function launcher(layout: Layout, programs: Readonly<Record<Component, string>>,
       child.unref();
       const identity = child.pid === undefined ? undefined : identify(child.pid);
       if (identity === undefined) throw new Error(`Cannot start ${component} (${programs[component]}): ${lastLines(directory, component)}`);
-      processes[component] = identity;
-      writeFootprint(directory, { owner, processes } satisfies Footprint);
+      processes.set(component, identity);
+      write();
     },
-    running: () => Object.values(processes),
+    kill: async (component) => {
+      const identity = processes.get(component);
+      if (identity === undefined) return;
+      processes.delete(component);
+      await end([identity]);
+      write();
+    },
+    running: () => [...processes.values()],
     ended: () => {
-      const found = (Object.entries(processes) as [Component, ProcessIdentity][]).find(([, identity]) => !isAlive(identity));
+      const found = [...processes].find(([, identity]) => !isAlive(identity));
       return found === undefined ? undefined : `${found[0]} has ended: ${lastLines(directory, found[0])}`;
     },
   };

@@ -23,6 +23,7 @@ export interface ClusterConnection {
   readonly url: string;
   /** Of a member of system:masters. */
   readonly kubeconfigPath: string;
+  /** As they were at the time of connecting. */
   readonly pids: Readonly<Partial<Record<Component, number>>>;
   /** Resolves to stdout; rejects with an Error whose message holds the command and its stderr. */
   readonly kubectl: (args: readonly string[], options?: CommandOptions) => Promise<string>;

@@ -1,7 +1,7 @@
 // What a cluster leaves on the machine while it runs: one folder and a few processes, both written down in it, and the
 // process that owns them. Sweeping removes what dead owners left; it never touches the cluster of a living one.
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Component } from "./components.ts";
@@ -50,12 +50,26 @@ export async function erase(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true, maxRetries: 5 });
 }
 
-/** Erases the clusters whose owner is dead; returns their folders. */
+/** Erases the clusters whose owner is dead; returns their folders. Those of other users are left to them. */
 export async function sweep(): Promise<readonly string[]> {
-  const folders = (await readdir(tmpdir())).filter((name) => name.startsWith(prefix)).map((name) => join(tmpdir(), name));
-  const abandoned = folders.filter(isAbandoned);
-  for (const directory of abandoned) await erase(directory);
+  const abandoned: string[] = [];
+  for (const name of await readdir(tmpdir())) {
+    const directory = join(tmpdir(), name);
+    if (!name.startsWith(prefix) || !(await isMine(directory)) || !isAbandoned(directory)) continue;
+    await erase(directory);
+    abandoned.push(directory);
+  }
   return abandoned;
+}
+
+async function isMine(directory: string): Promise<boolean> {
+  try {
+    return (await stat(directory)).uid === process.getuid?.();
+  } catch (error) {
+    // Another start has just swept it.
+    if (isErrorCode(error, "ENOENT")) return false;
+    throw error;
+  }
 }
 
 function isAbandoned(directory: string): boolean {

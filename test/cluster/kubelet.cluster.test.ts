@@ -249,6 +249,19 @@ describe("the annotation kubelet.test/behave", () => {
     expect((await history("looping")).some((pod) => web(pod)?.state.waiting?.reason === "CrashLoopBackOff")).toBe(true);
   }, 60_000);
 
+  it("unready: runs on while its readiness fails, and is Ready again without the annotation", async () => {
+    await createReady("unready");
+    await behave("unready", "unready");
+    await waitFor("unready", "condition=Ready=False");
+    const pod = await read("unready");
+    expect(web(pod)).toMatchObject({ ready: false, restartCount: 0 });
+    expect(web(pod)?.state.running).toBeDefined();
+    expect(condition(pod, "ContainersReady")).toBe("False");
+    await kubectl("annotate", "pod", "unready", "kubelet.test/behave-");
+    await waitFor("unready", "condition=Ready");
+    expect(web(await read("unready"))).toMatchObject({ ready: true, restartCount: 0 });
+  }, 60_000);
+
   it("evict: fails the pod as the kubelet does, and leaves its object", async () => {
     await createReady("evicted");
     await behave("evicted", "evict");
