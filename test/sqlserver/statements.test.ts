@@ -1,0 +1,151 @@
+import { execFileSync } from "node:child_process";
+
+import { describe, expect, test } from "@jest/globals";
+
+import { catalogues } from "../../operator/sqlserver/catalogues.ts";
+import { type CatalogueColumn, type Shape, shapeOf } from "../../operator/sqlserver/shape.ts";
+import { allStatements, mark, read, register, remove, sizes, sweep } from "../../operator/sqlserver/statements.ts";
+
+const catalogue13 = catalogues["13"] ?? [];
+
+function shape(columns: readonly CatalogueColumn[] = catalogue13, schema = "dbo"): Shape {
+  const reading = shapeOf(schema, columns);
+  if (reading.kind === "unknown") throw new Error(reading.missing.join(", "));
+  return reading.shape;
+}
+
+const column = (table: string, name: string, more: Partial<CatalogueColumn> = {}): CatalogueColumn => ({
+  table,
+  column: name,
+  maxLength: 4,
+  nullable: false,
+  supplied: false,
+  ...more,
+});
+const without = (name: string): readonly CatalogueColumn[] => catalogue13.filter(({ column: found }) => found !== name);
+const withoutTable = (name: string): readonly CatalogueColumn[] => catalogue13.filter(({ table }) => table !== name);
+const parametersIn = (sql: string): readonly string[] =>
+  [...new Set([...sql.matchAll(/@([a-z]+)(\d+)/g)].map(([, letter]) => letter ?? ""))].sort();
+
+describe("every text", () => {
+  const all = allStatements(shape());
+
+  test.each(all)("$name brings its own session settings and leaves nothing open", ({ sql }) => {
+    expect(sql).toMatch(
+      /^SET NOCOUNT, XACT_ABORT ON; SET DEADLOCK_PRIORITY LOW; SET LOCK_TIMEOUT 1500; SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n/,
+    );
+    expect(sql.match(/BEGIN TRANSACTION/g)?.length ?? 0).toBe(sql.match(/COMMIT TRANSACTION/g)?.length ?? 0);
+    expect(sql).not.toMatch(/MERGE|OPENJSON|OUTPUT|SELECT \*|;\s*;/);
+  });
+
+  test.each(all)("$name stays below 2,100 parameters and 1,000 rows of values", ({ sql }) => {
+    expect(new Set(sql.match(/@[a-z]+\d+/g)).size).toBeLessThan(2_000);
+    for (const [, rows = ""] of sql.matchAll(/\(VALUES (.*?)\) AS v/g)) expect(rows.split("), (").length).toBeLessThanOrEqual(1_000);
+  });
+
+  test("there are at most 12 besides the variants of the read, each with its own name", () => {
+    expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
+    expect(all.filter(({ name }) => !name.startsWith("read")).length).toBeLessThanOrEqual(12);
+  });
+
+  test("is printed by `npm run statements` as it is sent", () => {
+    const printed = execFileSync(process.execPath, ["scripts/statements.ts"], { encoding: "utf8" });
+    const lines = printed
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines).toEqual(all.map(({ name, purpose, sql }) => ({ schema: "13", name, purpose, sql })));
+  });
+});
+
+describe("writes", () => {
+  test.each(sizes.register)("register of %d gives each row name and mark, and does not insert a name that is there", (size) => {
+    const { sql } = register(shape(), size);
+    expect(parametersIn(sql)).toEqual(["g", "n"]);
+    expect(new Set(sql.match(/@[a-z]+\d+/g)).size).toBe(2 * size);
+    expect(sql).toContain("NOT EXISTS (SELECT 1 FROM [dbo].[CMS_WebFarmServer] AS s WITH (UPDLOCK, HOLDLOCK) WHERE s.[ServerName] = v.n)");
+  });
+
+  test.each(sizes.mark)("mark of %d repeats ServerID, ServerName and ServerGUID as read, NULL too", (size) => {
+    const { sql } = mark(shape(), size);
+    expect(parametersIn(sql)).toEqual(["g", "h", "i", "n"]);
+    expect(sql).toContain(
+      "ON s.[ServerID] = v.i AND s.[ServerName] = v.n AND (s.[ServerGUID] = v.g OR (s.[ServerGUID] IS NULL AND v.g IS NULL))",
+    );
+  });
+
+  test.each(sizes.remove)("remove of %d repeats ServerID, ServerName and ServerGUID in both deletes", (size) => {
+    const { sql } = remove(shape(), size);
+    expect(parametersIn(sql)).toEqual(["g", "i", "n"]);
+    expect(sql.split("ON s.[ServerID] = v.i AND s.[ServerName] = v.n AND s.[ServerGUID] = v.g")).toHaveLength(3);
+    expect(sql.indexOf("DELETE TOP (2000) b")).toBeLessThan(sql.indexOf("DELETE s"));
+  });
+
+  test("sweep spares what a server of that ID or name has", () => {
+    for (const line of sweep(shape(), 16).sql.split("\n").slice(1)) expect(line).toMatch(/^DELETE TOP \(500\) d .* WHERE NOT EXISTS \(/);
+  });
+
+  test("the read-back is bounded and ordered", () => {
+    for (const { sql } of [register(shape(), 1), mark(shape(), 1), remove(shape(), 1)])
+      expect(sql).toMatch(/SELECT TOP \(10001\) .* ORDER BY s\.\[ServerID\];$/);
+  });
+});
+
+describe("the shape drives the text", () => {
+  test("names are quoted exactly as found", () => {
+    const lower = catalogue13.map((one) => ({ ...one, table: one.table.toLowerCase(), column: one.column.toLowerCase() }));
+    expect(register(shape(lower, "we]b"), 1).sql).toContain("INSERT INTO [we]]b].[cms_webfarmserver] ([serverdisplayname], [servername]");
+  });
+
+  test("ServerURL is written and read where there is one", () => {
+    const older = shape([...without("IsExternalWebAppServer"), column("CMS_WebFarmServer", "ServerURL", { maxLength: 4000 })]);
+    expect(register(older, 1).sql).toContain("(VALUES (@n0, @g0, @u0)) AS v (n, g, u)");
+    expect(register(older, 1).sql).not.toContain("IsExternalWebAppServer");
+    expect(mark(older, 1).sql).toContain("[ServerURL] = COALESCE(v.u, s.[ServerURL])");
+    expect(read(older, { pings: "omitted", settings: "omitted" }).sql).toContain("s.[ServerURL] AS [url]");
+  });
+
+  test("tables that are not there are not asked", () => {
+    const bare = shape(
+      ["CMS_WebFarmServerMonitoring", "CMS_WebFarmServerLog", "CMS_SearchTask", "CMS_SettingsKey"].reduce<readonly CatalogueColumn[]>(
+        (columns, table) => columns.filter((one) => one.table !== table),
+        catalogue13,
+      ),
+    );
+    const texts = allStatements(bare)
+      .filter(({ name }) => name !== "probe")
+      .map(({ sql }) => sql)
+      .join("\n");
+    expect(texts).not.toMatch(/Monitoring|ServerLog|SearchTask|SettingsKey/);
+  });
+});
+
+describe("the product is told by the columns", () => {
+  const table = "CMS_WebFarmServer";
+  const url = column(table, "ServerURL", { maxLength: 4000 });
+  const narrow = (columns: readonly CatalogueColumn[], name: string, maxLength: number): readonly CatalogueColumn[] =>
+    columns.map((one) => (one.column === name ? { ...one, maxLength } : one));
+  test.each([
+    ["12-13", catalogue13],
+    ["12-13", withoutTable("CMS_WebFarmTask")],
+    ["11", narrow(catalogue13, "TaskType", 100)],
+    ["XbyK", without("IsExternalWebAppServer")],
+    ["9-10", without("IsExternalWebAppServer").map((one) => (one.column === "ServerEnabled" ? { ...one, nullable: true } : one))],
+    ["7-8", [...without("IsExternalWebAppServer"), url]],
+    ["6", narrow([...without("IsExternalWebAppServer"), url], "ServerName", 400)],
+  ] as const)("%s", (product, columns) => {
+    expect(shape(columns).product).toBe(product);
+  });
+
+  test.each([
+    ["table CMS_WebFarmServer", withoutTable(table)],
+    ["table CMS_WebFarmServerTask", withoutTable("CMS_WebFarmServerTask")],
+    ["column CMS_WebFarmServer.ServerGUID", without("ServerGUID")],
+    [
+      "a value for CMS_WebFarmServer.Region (NOT NULL without a default, unknown to this version)",
+      [...catalogue13, column(table, "Region")],
+    ],
+  ])("without %s it is no farm's table", (missing, columns) => {
+    expect(shapeOf("dbo", columns)).toEqual({ kind: "unknown", missing: [missing] });
+  });
+});
