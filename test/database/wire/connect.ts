@@ -22,6 +22,8 @@ export async function connect(server: DatabaseServer, overrides: ConnectOptions 
     user: USER,
     password: PASSWORD,
     database: "Kentico",
+    // The default sends a statement of its own before each of ours.
+    validateConnection: "socket",
     ...rest,
     options: { encrypt: false, trustServerCertificate: false, appName: "wire test", ...options },
     pool: { min: 1, max: 1, ...rest.pool },

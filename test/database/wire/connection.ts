@@ -168,7 +168,7 @@ export function serveConnection(socket: Socket, options: ConnectionOptions): Con
       request.kind === "refused" ? [{ kind: "message", message: request.message }] : await runToEnd(session, request.request);
     send(Buffer.concat([prefix, formatResponse(parts, request.shape)]));
     payAttention();
-    if (parts.some((part) => part.kind === "message" && part.message.class >= FATAL_CLASS)) channel.end();
+    if (parts.some((part) => part.kind === "message" && part.message.class >= FATAL_CLASS)) hangUp();
   }
 
   async function runToEnd(session: Session, request: Parameters<Session["run"]>[0]): Promise<readonly ResponsePart[]> {
@@ -209,6 +209,13 @@ export function serveConnection(socket: Socket, options: ConnectionOptions): Con
         }
       : { number: 596, state: 1, class: 21, line: 1, message: `The database under test has failed: ${text}` };
     send(Buffer.concat([messageToken(message), doneToken({ kind: "done", failed: true })]));
+    hangUp();
+  }
+
+  /** What the client still sends is not run. */
+  function hangUp(): void {
+    waiting.length = 0;
+    closeSession();
     channel.end();
   }
 
@@ -219,9 +226,13 @@ export function serveConnection(socket: Socket, options: ConnectionOptions): Con
   }
 
   function endSession(): void {
+    closeSession();
+    resolveClosed(undefined);
+  }
+
+  function closeSession(): void {
     if (stage.name === "ready") stage.session.close();
     stage = { name: "ended" };
-    resolveClosed(undefined);
   }
 
   return { closed, destroy: () => channel.destroy() };
