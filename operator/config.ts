@@ -152,19 +152,6 @@ export function parseConfig(env: Environment): ParsedConfig {
   };
 }
 
-/**
- * Whether a WebFarm may name this database host. `*.suffix` stands for names below the suffix, at any depth, not for the suffix
- * itself; case and a trailing dot do not matter.
- */
-export function isHostAllowed(allowed: readonly string[], host: string): boolean {
-  const plain = (name: string): string => name.toLowerCase().replace(/\.$/, "");
-  const asked = plain(host);
-  return (
-    allowed.length === 0 ||
-    allowed.some((entry) => (entry.startsWith("*.") ? asked.endsWith(plain(entry.slice(1))) : asked === plain(entry)))
-  );
-}
-
 // Kubernetes gives every pod the addresses of the services in its namespace; one called webfarm-operator begins with our prefix.
 // https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
 const serviceLink =

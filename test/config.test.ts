@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "@jest/globals";
-import { type Config, configVariables, type Environment, isHostAllowed, parseConfig } from "../operator/config.ts";
+import { type Config, configVariables, type Environment, parseConfig } from "../operator/config.ts";
 import { configTable, withConfigTable } from "../scripts/generateConfigTable.ts";
 
 function accepted(env: Environment): Config {
@@ -136,20 +136,6 @@ test.each([
   "WEBFARM_workers",
 ])("%s is no service link and unknown", (name) => {
   expect(refused({ [name]: "x" })).toContain(`${name}="x": unknown`);
-});
-
-test.each([
-  [[], "anything", true],
-  [["sql.example.internal"], "SQL.Example.internal.", true],
-  [["sql.example.internal"], "x.sql.example.internal", false],
-  [["*.example.internal"], "sql.example.internal", true],
-  [["*.example.internal"], "a.b.Example.INTERNAL", true],
-  [["*.example.internal"], "example.internal", false],
-  [["*.example.internal"], "badexample.internal", false],
-  [["*.example.internal", "10.0.0.7"], "10.0.0.7", true],
-  [["10.0.0.7"], "10.0.0.70", false],
-])("with %j allowed, %s is %s", (allowed, host, expected) => {
-  expect(isHostAllowed(allowed, host)).toBe(expected);
 });
 
 describe("the table", () => {

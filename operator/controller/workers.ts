@@ -44,18 +44,28 @@ export interface Workers {
   stop(options: { readonly graceMs: number }): Promise<void>;
 }
 
+/** One controller a pass, not AbortSignal.any: Node keeps a combined signal with a listener as long as its longest-lived source. */
+interface Passes {
+  readonly running: Set<AbortController>;
+  /** Why no pass may begin or go on. */
+  stopped: Error | undefined;
+}
+
 /** A pass that ignores its abort for so long is reported: its key stays with it, and only a restart ends that. */
 export const ignoredAbortMs = 10_000;
 
 export function startWorkers<K extends string>(options: WorkersOptions<K>): Workers {
   const { queue, clock } = options;
-  const stopping = new AbortController();
+  const passes: Passes = { running: new Set(), stopped: undefined };
   options.metrics.workersStarted(options.count);
-  const pool = Array.from({ length: options.count }, () => work(options, stopping.signal));
+  const pool = Array.from({ length: options.count }, () => work(options, passes));
   return {
     stop: async ({ graceMs }) => {
       queue.shutDown();
-      const abort = (): void => stopping.abort(new Error("Cannot finish the pass: the operator stops"));
+      const abort = (): void => {
+        passes.stopped ??= new Error("Cannot finish the pass: the operator stops");
+        for (const pass of passes.running) pass.abort(passes.stopped);
+      };
       const timer = graceMs > 0 ? clock.after(graceMs, abort) : undefined;
       if (timer === undefined) abort();
       await Promise.all(pool);
@@ -64,12 +74,12 @@ export function startWorkers<K extends string>(options: WorkersOptions<K>): Work
   };
 }
 
-async function work<K extends string>(options: WorkersOptions<K>, stopping: AbortSignal): Promise<void> {
+async function work<K extends string>(options: WorkersOptions<K>, passes: Passes): Promise<void> {
   const { queue, metrics, clock } = options;
   for (let key = await queue.get(); key !== undefined; key = await queue.get()) {
     const startedMs = clock.monotonic();
     metrics.passStarted();
-    const result = await pass(options, key, stopping);
+    const result = await runPass(options, key, passes);
     const workedMs = clock.monotonic() - startedMs;
     metrics.passEnded(result.kind, workedMs);
     settleKey(options, key, result, workedMs);
@@ -78,21 +88,25 @@ async function work<K extends string>(options: WorkersOptions<K>, stopping: Abor
 }
 
 /** One pass under its deadline. Whatever it throws is a failure; it never rejects. */
-async function pass<K extends string>(options: WorkersOptions<K>, key: K, stopping: AbortSignal): Promise<Result> {
+async function runPass<K extends string>(options: WorkersOptions<K>, key: K, passes: Passes): Promise<Result> {
   const { clock, metrics, log, passTimeoutMs } = options;
-  const deadline = new AbortController();
+  // A key may have been given to this worker just before the stop: what has not begun must not begin.
+  if (passes.stopped !== undefined) return { kind: "failed", error: passes.stopped };
+  const pass = new AbortController();
+  passes.running.add(pass);
   let timer = clock.after(passTimeoutMs, () => {
     metrics.passTimedOut();
     timer = clock.after(ignoredAbortMs, () => log.error("A reconcile ignores its deadline", describe(options, key)));
-    deadline.abort(new Error(`Cannot finish the pass within ${passTimeoutMs} ms`));
+    pass.abort(new Error(`Cannot finish the pass within ${passTimeoutMs} ms`));
   });
   try {
-    return await options.reconcile(key, AbortSignal.any([deadline.signal, stopping]));
+    return await options.reconcile(key, pass.signal);
   } catch (error) {
     if (isProgramError(error)) metrics.passPanicked();
     return { kind: "failed", error };
   } finally {
     timer.cancel();
+    passes.running.delete(pass);
   }
 }
 

@@ -1,6 +1,6 @@
 // Metrics of the two adapters: watches of the API server and requests to databases. Labels are names from the program's own lists
 // (resource, statement, outcome, reason), never what a server said.
-import { Counter, Gauge, type Registry } from "prom-client";
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 
 export interface WatchMetrics {
   listed(resource: string, how: string): void;
@@ -13,8 +13,8 @@ export interface WatchMetrics {
 }
 
 export interface SqlMetrics {
-  /** One round trip. `name`: the statement's name. */
-  requested(name: string, outcome: string): void;
+  /** One round trip to a database, by the statement's name. */
+  request(statement: string, outcome: string, durationMs: number): void;
 }
 
 export function watchMetrics(registry: Registry, clock: { monotonic(): number }): WatchMetrics {
@@ -51,11 +51,24 @@ export function watchMetrics(registry: Registry, clock: { monotonic(): number })
 }
 
 export function sqlMetrics(registry: Registry): SqlMetrics {
+  const registers = [registry];
   const requests = new Counter({
     name: "webfarm_sql_requests_total",
     help: "Requests to databases, by statement and outcome.",
     labelNames: ["name", "outcome"],
-    registers: [registry],
+    registers,
   });
-  return { requested: (name, outcome) => requests.inc({ name, outcome }) };
+  const seconds = new Histogram({
+    name: "webfarm_sql_request_seconds",
+    help: "How long a request took, whatever came of it.",
+    labelNames: ["name"],
+    buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15],
+    registers,
+  });
+  return {
+    request: (name, outcome, durationMs) => {
+      requests.inc({ name, outcome });
+      seconds.observe({ name }, durationMs / 1000);
+    },
+  };
 }

@@ -175,3 +175,11 @@ test("a deposed leader's passes are aborted at once, even when a gentler stop is
   await gentle;
   expect([clock.monotonic(), clock.pendingTimers]).toEqual([0, 0]);
 });
+
+test("a key that was given to a worker just before the stop is not reconciled any more", async () => {
+  const { queue, workers, passes } = rig(() => Promise.resolve(done));
+  await settle();
+  queue.add("a");
+  await workers.stop({ graceMs: 0 });
+  expect(passes).toEqual([]);
+});

@@ -100,6 +100,12 @@ describe("endless values end:", () => {
     expect(text().length).toBeLessThan(30_000);
   });
 
+  test("what is nested too deeply is named, not followed", () => {
+    let nested: object = { end: true };
+    for (let n = 0; n < 20; n++) nested = { nested };
+    expect(JSON.stringify(redacted({ nested }))).toMatch(/^(\{"nested":){7}"\[deeper\]"\}+$/);
+  });
+
   test("an aggregate error shows its errors", () => {
     const error = new AggregateError([new Error("one"), new Error("two")], "both");
     expect(redacted({ error })).toMatchObject({ error: { cause: [{ message: "one" }, { message: "two" }] } });

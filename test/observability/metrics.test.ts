@@ -2,7 +2,12 @@
 import { expect, test } from "@jest/globals";
 import { exponential } from "../../operator/controller/backoff.ts";
 import { startWorkers } from "../../operator/controller/workers.ts";
+import type { Logger } from "../../operator/controller/logger.ts";
 import { WorkQueue } from "../../operator/controller/workQueue.ts";
+import type { ReflectorMetrics } from "../../operator/kubernetes/reflector.ts";
+import type { PassMetrics } from "../../operator/pass/ports.ts";
+import type { DatabaseMetrics } from "../../operator/sqlserver/servers.ts";
+import { createLog } from "../../operator/observability/log.ts";
 import { createMetrics, type Metrics } from "../../operator/observability/metrics.ts";
 import { FakeClock, settle } from "../controller/fakeClock.ts";
 import { recordingLog } from "../controller/recordingLog.ts";
@@ -83,6 +88,10 @@ test("a farm's series follow its last pass and are gone with it", async () => {
     webfarm_farms_degraded: 2,
   };
   for (const [series, value] of Object.entries(expected)) expect([series, await valueOf(metrics, series)]).toEqual([series, value]);
+  metrics.farms.farm("shop/main", { states: {}, foreign: 2, blocked: 1, ready: true });
+  expect(await valueOf(metrics, "webfarm_farms_degraded")).toBe(1);
+  expect(await valueOf(metrics, 'webfarm_last_sync_timestamp_seconds{namespace="shop",name="main"}')).toBe(1_005);
+  metrics.farms.farm("shop/main", { states: {}, foreign: 2, blocked: 1, ready: false });
   metrics.farms.forget("shop/main");
   expect(await metrics.text()).not.toContain('name="main"');
   expect(await valueOf(metrics, "webfarm_farms_degraded")).toBe(1);
@@ -95,7 +104,7 @@ test("rows, gates, statements and watches are counted", async () => {
   metrics.farms.removed("SeenEnded", 0.3);
   metrics.farms.removed("SeenEnded", undefined);
   metrics.farms.gateOpened("FailOpen");
-  metrics.sql.requested("register", "ok");
+  metrics.sql.request("register", "ok", 3);
   metrics.watches.listed("pods", "watchList");
   metrics.watches.heard("pods");
   metrics.watches.ended("pods", "silent");
@@ -109,6 +118,7 @@ test("rows, gates, statements and watches are counted", async () => {
     'webfarm_rows_removed_total{evidence="SeenEnded"}': 2,
     'webfarm_gate_opened_total{reason="FailOpen"}': 1,
     'webfarm_sql_requests_total{name="register",outcome="ok"}': 1,
+    'webfarm_sql_request_seconds_sum{name="register"}': 0.003,
     'webfarm_watch_events_total{resource="pods"}': 1,
     'webfarm_watch_lists_total{resource="pods",how="watchList"}': 1,
     'webfarm_watch_restarts_total{resource="pods",reason="silent"}': 1,
@@ -142,4 +152,17 @@ test("an empty scrape is valid and names every metric of the contract", async ()
     ...["watch_restarts_total", "watch_rewinds_total"],
   ])
     expect(text).toContain(`# TYPE webfarm_${name} `);
+});
+
+test("what components ask for is what they are given (the compiler checks it; observability/ may not import them)", () => {
+  const { metrics } = start();
+  const given: { readonly pass: PassMetrics; readonly reflector: ReflectorMetrics; readonly log: Logger; readonly sql: DatabaseMetrics } = {
+    pass: metrics.farms,
+    reflector: metrics.watches,
+    sql: metrics.sql,
+    log: createLog({ level: "error" }),
+  };
+  given.log.debug("Not written");
+  given.pass.gateOpened("Observe");
+  expect(() => given.reflector.ended("pods", "silent")).not.toThrow();
 });
