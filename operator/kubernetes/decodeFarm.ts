@@ -1,0 +1,81 @@
+// A WebFarm as the API server sends it → the domain's value, with the CRD's defaults, and a sentence for each thing in the spec that this
+// version does not know or does not do yet. It never refuses a farm for its spec: one bad farm must not stop the reflector of all.
+import { farmKey, type WebFarm } from "../farm/model.ts";
+import type { WebFarmSpec, WebFarmStatus } from "../farm/resource.generated.ts";
+import { listOf, numberOf, type Raw, recordOf, required, textOf, textsOf, timeOf } from "./decode.ts";
+import { type Shape, specShape } from "./farmShape.ts";
+
+/** Throws for what has no name, namespace or UID. */
+export function decodeFarm(raw: unknown): WebFarm {
+  const { metadata: rawMetadata, spec: rawSpec, status } = recordOf(raw);
+  const metadata = recordOf(rawMetadata);
+  const namespace = required(textOf(metadata["namespace"]), "metadata.namespace");
+  const name = required(textOf(metadata["name"]), "metadata.name");
+  const deletionAtMs = timeOf(metadata["deletionTimestamp"]);
+  const unknown: string[] = [];
+  const spec = withDefaults(specShape, rawSpec ?? {}, "spec", unknown) as WebFarmSpec;
+  return {
+    key: farmKey(namespace, name),
+    namespace,
+    name,
+    uid: required(textOf(metadata["uid"]), "metadata.uid"),
+    resourceVersion: textOf(metadata["resourceVersion"]) ?? "",
+    generation: numberOf(metadata["generation"]) ?? 0,
+    createdAtMs: timeOf(metadata["creationTimestamp"]) ?? 0,
+    ...(deletionAtMs === undefined ? {} : { deletionAtMs }),
+    finalizers: Array.isArray(metadata["finalizers"]) ? metadata["finalizers"].filter((it): it is string => typeof it === "string") : [],
+    annotations: textsOf(metadata["annotations"]),
+    spec,
+    status: recordOf(status),
+    unsupported: [...unknown, ...notYetSupported(spec)],
+  };
+}
+
+/** A copy with defaults for what is absent; notes what the shape does not know. Null is absent, as the API server prunes it. */
+function withDefaults(shape: Shape, raw: unknown, path: string, unknown: string[]): unknown {
+  switch (shape.kind) {
+    case "value":
+      if (shape.enum !== undefined && !shape.enum.includes(raw as string))
+        unknown.push(`${path}: this version of the operator does not know the value ${JSON.stringify(raw)}`);
+      return raw;
+    case "map":
+      return textsOf(raw);
+    case "list":
+      return (Array.isArray(raw) ? (raw as unknown[]) : []).map((item, at) => withDefaults(shape.of, item, `${path}[${at}]`, unknown));
+    case "fields":
+      return fieldsWithDefaults(shape.fields, recordOf(raw), path, unknown);
+  }
+}
+
+function fieldsWithDefaults(known: Readonly<Record<string, Shape>>, raw: Raw, path: string, unknown: string[]): Raw {
+  const result: Record<string, unknown> = {};
+  for (const field of Object.keys(raw)) {
+    if (!Object.hasOwn(known, field)) unknown.push(`${path}.${field}: this version of the operator does not know the field`);
+  }
+  for (const [field, shape] of Object.entries(known)) {
+    const given = Object.hasOwn(raw, field) ? (raw[field] ?? undefined) : undefined;
+    const found = given ?? defaultOf(shape);
+    if (found !== undefined) result[field] = withDefaults(shape, found, `${path}.${field}`, unknown);
+  }
+  return result;
+}
+
+function defaultOf(shape: Shape): unknown {
+  if (shape.kind === "value") return shape.default;
+  return shape.kind === "fields" && shape.defaultsToEmpty ? {} : undefined;
+}
+
+/** Values that the resource allows and a later version will act on. */
+function notYetSupported(spec: WebFarmSpec): string[] {
+  const found: string[] = [];
+  const note = (path: string, text: string): void => void found.push(`${path}: ${text} is not supported by this version of the operator`);
+  if (spec.registration === "Application") note("spec.registration", "Application");
+  if (spec.adoption === "MatchingNames") note("spec.adoption", "MatchingNames");
+  if ((spec.formerOwnerIds ?? []).length > 0) note("spec.formerOwnerIds", "taking over the rows of a former owner");
+  if ((spec.maxServers ?? 0) > 0) note("spec.maxServers", "a limit above 0");
+  if (recordOf(spec.database)["authentication"] === "WorkloadIdentity") note("spec.database.authentication", "WorkloadIdentity");
+  listOf(spec.members).forEach((member, at) => {
+    if (textOf(member["serverName"])?.endsWith("*")) note(`spec.members[${at}].serverName`, "a name that ends in *");
+  });
+  return found;
+}
