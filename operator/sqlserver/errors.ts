@@ -51,14 +51,23 @@ interface DriverError {
   readonly precedingErrors?: unknown;
   readonly originalError?: unknown;
   readonly cause?: unknown;
+  readonly errors?: unknown;
 }
 
+// By form, not by class: mssql wraps tedious, tedious wraps node's socket errors, several addresses make an AggregateError.
+function isErrorLike(value: unknown): value is DriverError {
+  return typeof value === "object" && value !== null && typeof (value as Partial<DriverError>).message === "string";
+}
+
+/** The error and what it came from, outermost first; bounded, since causes can be circular. */
 function chain(error: unknown): readonly DriverError[] {
   const found: DriverError[] = [];
-  for (let next: unknown = error; next instanceof Error && found.length < 8;) {
-    const current = next as Error & DriverError;
-    found.push(current);
-    next = current.originalError ?? current.cause;
+  const pending: unknown[] = [error];
+  while (pending.length > 0 && found.length < 16) {
+    const next = pending.shift();
+    if (!isErrorLike(next) || found.includes(next)) continue;
+    found.push(next);
+    pending.push(next.originalError, next.cause, ...(Array.isArray(next.errors) ? (next.errors as unknown[]) : []));
   }
   return found;
 }
@@ -149,7 +158,7 @@ function withoutRule(error: unknown, doing: Doing): DatabaseProblem {
 }
 
 function isPoolTimeout(error: unknown): boolean {
-  return error instanceof Error && (error.name === "TimeoutError" || error.message.startsWith("Failed to acquire a connection"));
+  return isErrorLike(error) && error.message.startsWith("Failed to acquire a connection");
 }
 
 // The server answered with an error, and XACT_ABORT ended what was begun: nothing was done. Silence proves nothing.
@@ -163,7 +172,7 @@ function outcomeOf(problem: DatabaseProblem, error: unknown, doing: Doing): "not
 function serverSentence(error: unknown, doing: Doing): string {
   const preceding = (error as DriverError | undefined)?.precedingErrors;
   const first: unknown = Array.isArray(preceding) && preceding.length > 0 ? preceding[0] : error;
-  return clean(first instanceof Error ? first.message : String(first), doing);
+  return clean(isErrorLike(first) ? first.message : String(first), doing);
 }
 
 /** One line of at most 300 characters, without password and login name. */
@@ -178,6 +187,6 @@ function clean(text: string, { login }: Doing): string {
 }
 
 function withoutSecrets(error: unknown, doing: Doing): Error {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const text = isErrorLike(error) ? error.message : String(error);
   return new Error(clean(doing.statement === "connect" && (doing.loginNumbers?.length ?? 0) > 0 ? "Login failed" : text, doing));
 }

@@ -10,7 +10,7 @@ import { classify, DatabaseError, isPoolBroken } from "./errors.ts";
 import type { LoginGate } from "./loginGate.ts";
 import type { Statement } from "./statements.ts";
 import type { Target } from "./target.ts";
-import { Places, withDeadline } from "./waiting.ts";
+import { orAborted, Places, withDeadline } from "./waiting.ts";
 
 export interface PoolOptions {
   readonly clock: Clock;
@@ -105,7 +105,7 @@ export class TargetPool {
     let doing = "connect";
     const opening = (this.#opening ??= this.#open());
     try {
-      const pool = await opening;
+      const pool = await orAborted(opening, signal);
       signal.throwIfAborted();
       doing = statement.name;
       return await withDeadline(clock, deadlineMs, send(pool, statement.sql, parameters, signal));

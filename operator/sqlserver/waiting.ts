@@ -60,8 +60,18 @@ export function withDeadline<T>(clock: Clock, ms: number, work: Promise<T>): Pro
       },
       (error: unknown) => {
         timer.cancel();
-        reject(error instanceof Error ? error : new Error(String(error)));
+        reject(error);
       },
     );
+  });
+}
+
+/** The result of `work`, or the signal's reason once it is aborted; `work` goes on for others. */
+export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    void work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
   });
 }
