@@ -1,0 +1,65 @@
+// What a transaction has done, so that it can be undone in part or whole, and what its tables were before it for those who read
+// the last committed rows. It neither takes nor frees locks.
+import type { Database } from "./model.ts";
+import { FrozenRows } from "./table.ts";
+import type { Row, RowSource, Table } from "./table.ts";
+
+type Change =
+  { readonly kind: "put" | "take"; readonly table: Table; readonly row: Row } | { readonly kind: "definition"; readonly undo: () => void };
+
+export class Transaction {
+  readonly descriptor: bigint;
+  readonly databases = new Set<Database>();
+  count: number;
+  doomed = false;
+  hasDefinitions = false;
+  readonly #changes: Change[] = [];
+  readonly #before = new Map<Table, RowSource>();
+  constructor(descriptor: bigint, count: number) {
+    this.descriptor = descriptor;
+    this.count = count;
+  }
+
+  put(table: Table, row: Row): void {
+    table.put(row);
+    this.#changes.push({ kind: "put", table, row });
+  }
+  take(table: Table, row: Row): void {
+    table.take(row);
+    this.#changes.push({ kind: "take", table, row });
+  }
+  define(undo: () => void): void {
+    this.hasDefinitions = true;
+    this.#changes.push({ kind: "definition", undo });
+  }
+
+  /** A place to come back to. */
+  get mark(): number {
+    return this.#changes.length;
+  }
+  undoTo(mark: number): void {
+    while (this.#changes.length > mark) {
+      const change = this.#changes.pop();
+      if (change === undefined) return;
+      if (change.kind === "definition") change.undo();
+      else if (change.kind === "put") change.table.take(change.row);
+      else change.table.put(change.row);
+    }
+  }
+
+  /** The rows as they were before this transaction. */
+  before(table: Table): RowSource {
+    const known = this.#before.get(table);
+    if (known !== undefined) return known;
+    const changes = this.#changes.filter((change) => change.kind !== "definition" && change.table === table);
+    if (changes.length === 0) return table;
+    const rows = new Set(table.all());
+    for (const change of changes.toReversed()) {
+      if (change.kind === "put") rows.delete(change.row);
+      else if (change.kind === "take") rows.add(change.row);
+    }
+    const before = new FrozenRows(table.columns, [...rows]);
+    this.#before.set(table, before);
+    return before;
+  }
+}
