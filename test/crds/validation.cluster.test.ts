@@ -84,6 +84,12 @@ const ownership: readonly Rule[] = [
     message: "spec.formerOwnerIds[0]",
   },
   {
+    rule: "a former owner is printable ASCII without blanks",
+    accepted: [farm({ formerOwnerIds: ["0b5d9f0e-1c2d-4e3f-8a9b-0c1d2e3f4a5b/shop", "x".repeat(317)] })],
+    refused: [farm({ formerOwnerIds: ["eu 1"] }), farm({ formerOwnerIds: ["a", "eu\n1"] })],
+    message: "a former owner id must be printable ASCII without blanks",
+  },
+  {
     rule: "a former owner is not the present one",
     accepted: [farm({ ownerId: "eu-1/shop", formerOwnerIds: ["eu-0/shop"] })],
     refused: [farm({ ownerId: "eu-1/shop", formerOwnerIds: ["eu-0/shop", "eu-1/shop"] })],
