@@ -1,7 +1,7 @@
 // A WebFarm as the API server sends it → the domain's value, with the CRD's defaults, and a sentence for each thing in the spec that this
 // version does not know or does not do yet. It never refuses a farm for its spec: one bad farm must not stop the reflector of all.
 import { farmKey, type WebFarm } from "../farm/model.ts";
-import type { WebFarmSpec, WebFarmStatus } from "../farm/resource.generated.ts";
+import type { WebFarmSpec } from "../farm/resource.generated.ts";
 import { listOf, numberOf, type Raw, recordOf, required, textOf, textsOf, timeOf } from "./decode.ts";
 import { type Shape, specShape } from "./farmShape.ts";
 
