@@ -1,8 +1,10 @@
 // The fault script between wire and engine: what a test says shall go wrong, to which statements, how often; and the record of all
 // statements that arrived. Without rules it changes nothing.
-import type { Engine, LoginRequest, ResponsePart, Session, SqlMessage, SqlRequest } from "./session.ts";
+import type { Engine, LoginRequest, SqlRequest } from "./session.ts";
 import type { Client, WireEngine } from "./wire/connection.ts";
-import { attentionOnly, deferred, type Gate, openGate, waitUnlessAttention, withoutAbort } from "./wire/waiting.ts";
+import { createRules } from "./wire/rules.ts";
+import { scriptSession, toMessage } from "./wire/scriptedSession.ts";
+import { type Gate, openGate } from "./wire/waiting.ts";
 
 export interface ArrivedStatement {
   readonly text: string;
@@ -86,19 +88,6 @@ export interface Faults {
   forget(): void;
 }
 
-type Action =
-  | { readonly kind: "fail"; readonly failure: Failure }
-  | { readonly kind: "delay"; readonly delayMs: number }
-  | { readonly kind: "drop"; readonly when: "before" | "after" }
-  | { readonly kind: "hold"; readonly gate: Gate; readonly attention: "cancels" | "unanswered" };
-
-interface ScriptedRule {
-  readonly matches: (statement: ArrivedStatement) => boolean;
-  readonly action: Action;
-  readonly rule: Rule;
-  meet(): void;
-}
-
 const MOST_STATEMENTS = 10_000;
 
 export interface Listener {
@@ -116,56 +105,18 @@ export interface FaultScript {
 }
 
 export function createFaults(engine: Engine, listener: Listener): FaultScript {
-  const rules = new Set<ScriptedRule>();
-  const loginRules = new Set<ScriptedRule>();
+  const rules = createRules();
+  const loginRules = createRules();
   const gates = new Set<Gate>();
   const clients = new Set<Client>();
   const statements: ArrivedStatement[] = [];
   const counts = { roundTrips: 0, logins: 0, refusedLogins: 0, sessions: 0 };
   let isAdmitting = true;
 
-  function add(target: Set<ScriptedRule>, pattern: StatementPattern, action: Action, options: RuleOptions = {}): Rule {
-    const { promise: reached, resolve } = deferred<undefined>();
-    let met = 0;
-    const scripted: ScriptedRule = {
-      matches: (statement) => matchesName(options.applicationName, statement.applicationName) && matchesPattern(pattern, statement),
-      action,
-      meet() {
-        met += 1;
-        if (met >= (options.times ?? 1)) target.delete(scripted);
-        resolve(undefined);
-      },
-      rule: {
-        get met() {
-          return met;
-        },
-        reached,
-        remove: () => void target.delete(scripted),
-      },
-    };
-    target.add(scripted);
-    return scripted.rule;
-  }
-
-  function take(target: ReadonlySet<ScriptedRule>, statement: ArrivedStatement): Action | undefined {
-    for (const scripted of target) {
-      if (!scripted.matches(statement)) continue;
-      scripted.meet();
-      return scripted.action;
-    }
-    return undefined;
-  }
-
-  function record(statement: ArrivedStatement): void {
-    counts.roundTrips += 1;
-    statements.push(statement);
-    if (statements.length > MOST_STATEMENTS) statements.shift();
-  }
-
   function login(request: LoginRequest, client: Client): ReturnType<Engine["login"]> {
-    counts.logins += 1;
     const { applicationName } = request;
-    const action = take(loginRules, { text: "", kind: "batch", applicationName, sessionId: 0, at: Date.now() });
+    counts.logins += 1;
+    const action = loginRules.take({ text: "", kind: "batch", applicationName, sessionId: 0, at: Date.now() });
     const outcome =
       action?.kind === "fail"
         ? { refused: [toMessage(action.failure, `Login failed for user '${request.user}'.`)] }
@@ -176,107 +127,59 @@ export function createFaults(engine: Engine, listener: Listener): FaultScript {
     }
     counts.sessions += 1;
     clients.add(client);
-    const onClosed = () => {
-      counts.sessions -= 1;
-      clients.delete(client);
-    };
-    return { session: scriptSession(outcome.session, { client, onClosed }) };
+    const session = scriptSession(outcome.session, {
+      gates,
+      arrived,
+      disconnect: () => client.disconnect(),
+      closed() {
+        counts.sessions -= 1;
+        clients.delete(client);
+      },
+    });
+    return { session };
   }
 
-  function scriptSession(inner: Session, owner: { readonly client: Client; readonly onClosed: () => void }): Session {
-    let isInTransaction = false;
-    async function runInner(request: SqlRequest, signal: AbortSignal): Promise<readonly ResponsePart[]> {
-      const parts = await inner.run(request, signal);
-      isInTransaction = parts.findLast((part) => part.kind === "done")?.inTransaction ?? isInTransaction;
-      return parts;
-    }
+  function arrived(statement: ArrivedStatement): ReturnType<typeof rules.take> {
+    counts.roundTrips += 1;
+    statements.push(statement);
+    if (statements.length > MOST_STATEMENTS) statements.shift();
+    return rules.take(statement);
+  }
 
-    async function fail(failure: Failure): Promise<readonly ResponsePart[]> {
-      const message: ResponsePart = { kind: "message", message: toMessage(failure, "The fault script says so.") };
-      let ended: readonly ResponsePart[] = [];
-      if (failure.transaction === "rolledBack" && isInTransaction) {
-        ended = await runInner({ kind: "batch", text: "ROLLBACK TRANSACTION", parameters: [] }, withoutAbort());
-      }
-      const events = ended.filter((part) => part.kind === "transaction");
-      return [message, ...events, { kind: "done", inTransaction: isInTransaction }];
-    }
-
-    async function runLater(request: SqlRequest, signal: AbortSignal, wait: Promise<"go" | "cancelled" | "abandoned">) {
-      return (await wait) === "go" ? runInner(request, signal) : [];
-    }
-
-    async function act(action: Action, request: SqlRequest, signal: AbortSignal): Promise<readonly ResponsePart[]> {
-      switch (action.kind) {
-        case "fail":
-          return fail(action.failure);
-        case "delay": {
-          const gate = openGate();
-          gates.add(gate);
-          const timer = setTimeout(gate.release, action.delayMs);
-          const parts = await runLater(request, attentionOnly(signal), waitUnlessAttention(gate.opened, signal));
-          clearTimeout(timer);
-          gates.delete(gate);
-          return parts;
-        }
-        case "drop": {
-          const parts = action.when === "after" ? await runInner(request, withoutAbort()) : [];
-          owner.client.disconnect();
-          return parts;
-        }
-        case "hold": {
-          if (action.attention === "unanswered") return action.gate.pass(() => runLater(request, withoutAbort(), action.gate.opened));
-          return action.gate.pass(() => runLater(request, attentionOnly(signal), waitUnlessAttention(action.gate.opened, signal)));
-        }
-      }
-    }
-
+  function hold(pattern: StatementPattern, options?: HoldOptions): Hold {
+    const gate = openGate();
+    gates.add(gate);
+    const rule = rules.add(pattern, { kind: "hold", gate, attention: options?.attention ?? "cancels" }, options);
     return {
-      id: inner.id,
-      login: inner.login,
-      get database() {
-        return inner.database;
+      get met() {
+        return rule.met;
       },
-      run(request, signal) {
-        const { applicationName } = inner.login;
-        const statement = { text: request.text, kind: request.kind, applicationName, sessionId: inner.id, at: Date.now() };
-        record(statement);
-        const action = take(rules, statement);
-        return action === undefined ? runInner(request, signal) : act(action, request, signal);
-      },
-      close() {
-        owner.onClosed();
-        inner.close();
-      },
-    };
-  }
-
-  const faults: Faults = {
-    fail: (pattern, failure, options) => add(rules, pattern, { kind: "fail", failure }, options),
-    deadlock: (pattern, options) => add(rules, pattern, { kind: "fail", failure: DEADLOCK }, options),
-    delay: (pattern, delayMs, options) => add(rules, pattern, { kind: "delay", delayMs }, options),
-    dropBefore: (pattern, options) => add(rules, pattern, { kind: "drop", when: "before" }, options),
-    dropAfter: (pattern, options) => add(rules, pattern, { kind: "drop", when: "after" }, options),
-    hold(pattern, options) {
-      const gate = openGate();
-      gates.add(gate);
-      const rule = add(rules, pattern, { kind: "hold", gate, attention: options?.attention ?? "cancels" }, options);
-      const release = () => {
+      reached: rule.reached,
+      remove: rule.remove,
+      finished: gate.finished,
+      release() {
         rule.remove();
         gates.delete(gate);
         gate.release();
-      };
-      const hold: Hold = {
-        get met() {
-          return rule.met;
-        },
-        reached: rule.reached,
-        remove: rule.remove,
-        release,
-        finished: gate.finished,
-      };
-      return hold;
-    },
-    refuseLogins: (failure, options) => add(loginRules, () => true, { kind: "fail", failure: { class: 14, ...failure } }, options),
+      },
+    };
+  }
+
+  function endAll(end: (gate: Gate) => void): void {
+    rules.clear();
+    loginRules.clear();
+    for (const gate of gates) end(gate);
+    gates.clear();
+  }
+
+  const faults: Faults = {
+    fail: (pattern, failure, options) => rules.add(pattern, { kind: "fail", failure }, options),
+    deadlock: (pattern, options) => rules.add(pattern, { kind: "deadlock" }, options),
+    delay: (pattern, delayMs, options) => rules.add(pattern, { kind: "delay", delayMs }, options),
+    dropBefore: (pattern, options) => rules.add(pattern, { kind: "drop", when: "before" }, options),
+    dropAfter: (pattern, options) => rules.add(pattern, { kind: "drop", when: "after" }, options),
+    hold,
+    refuseLogins: (failure, options) => loginRules.add(() => true, { kind: "fail", failure: { class: 14, ...failure } }, options),
     refuseConnections: () => listener.stopListening(),
     ignoreConnections: () => void (isAdmitting = false),
     acceptConnections() {
@@ -286,12 +189,7 @@ export function createFaults(engine: Engine, listener: Listener): FaultScript {
     dropSessions() {
       for (const client of clients) client.disconnect();
     },
-    clear() {
-      rules.clear();
-      loginRules.clear();
-      for (const gate of gates) gate.release();
-      gates.clear();
-    },
+    clear: () => endAll((gate) => gate.release()),
     statements,
     counts,
     forget() {
@@ -300,39 +198,5 @@ export function createFaults(engine: Engine, listener: Listener): FaultScript {
     },
   };
 
-  return {
-    faults,
-    engine: { login },
-    admit: () => isAdmitting,
-    abandon() {
-      rules.clear();
-      loginRules.clear();
-      for (const gate of gates) gate.abandon();
-      gates.clear();
-    },
-  };
-}
-
-const DEADLOCK: Failure = {
-  number: 1205,
-  class: 13,
-  state: 51,
-  message:
-    "Transaction was deadlocked on lock resources with another process and has been chosen as the deadlock victim. Rerun the transaction.",
-  transaction: "rolledBack",
-};
-
-function toMessage(failure: Failure, text: string): SqlMessage {
-  const { number, message = text, class: severity = 16, state = 1, line = 1 } = failure;
-  return { number, message, class: severity, state, line };
-}
-
-function matchesPattern(pattern: StatementPattern, statement: ArrivedStatement): boolean {
-  // search, not test: a pattern with the g flag must not remember where it stopped.
-  return typeof pattern === "function" ? pattern(statement) : statement.text.search(pattern) >= 0;
-}
-
-function matchesName(wanted: string | RegExp | undefined, name: string): boolean {
-  if (wanted === undefined) return true;
-  return typeof wanted === "string" ? wanted === name : name.search(wanted) >= 0;
+  return { faults, engine: { login }, admit: () => isAdmitting, abandon: () => endAll((gate) => gate.abandon()) };
 }

@@ -6,7 +6,7 @@ import { createFakeEngine, done, type FakeEngine, table } from "./fakeEngine.ts"
 
 const TICKS_AT_1970 = 621_355_968_000_000_000n;
 const LONG_TEXT = "Ünïcode 🔑 ".repeat(20_000);
-const LONG_BYTES = Buffer.from(Array.from({ length: 200_000 }, (_, index) => index % 251));
+const LONG_BYTES = Buffer.from(Array.from({ length: 20_000 }, (_, index) => index % 251));
 
 const columns = {
   bit: { name: "bit" },
@@ -76,7 +76,7 @@ describe("a value", () => {
     ["nvarchar(max), empty", sql.NVarChar(sql.MAX), "", "", ""],
     ["nvarchar(max), 440 KB", sql.NVarChar(sql.MAX), LONG_TEXT, LONG_TEXT, LONG_TEXT],
     ["varbinary", sql.VarBinary(16), Buffer.from([0, 1, 255]), Buffer.from([0, 1, 255]), Buffer.from([0, 1, 255])],
-    ["varbinary(max), 200 KB", sql.VarBinary(sql.MAX), LONG_BYTES, LONG_BYTES, LONG_BYTES],
+    ["varbinary(max), 20 KB", sql.VarBinary(sql.MAX), LONG_BYTES, LONG_BYTES, LONG_BYTES],
     [
       "datetime, rounded by the driver",
       sql.DateTime(),
