@@ -1,6 +1,5 @@
 // Reads the workload of a member: its selector, the pods it wants, whether it goes. Built-in kinds directly, all others by their scale
 // subresource. Only a clean 404 of the object itself is `absent`; whatever else goes wrong is `unknown` with what to do.
-import type { Clock } from "../controller/clock.ts";
 import type { LabelSelector, WorkloadRead } from "../farm/model.ts";
 import { isEmptySelector, parseSelector } from "../farm/selector.ts";
 import { ApiError, isNotFound } from "./apiError.ts";
@@ -25,19 +24,11 @@ const builtIn: Readonly<Record<string, string>> = {
   DaemonSet: "daemonsets",
 };
 
-/** A CRD may be installed anew with another plural. */
-const pluralsKeptMs = 600_000;
-
-export function createWorkloads({ api, clock }: { readonly api: KubernetesApi; readonly clock: Clock }): Workloads {
-  let plurals = new Map<string, string>();
-  let pluralsSinceMs = clock.monotonic();
+export function createWorkloads({ api }: { readonly api: KubernetesApi }): Workloads {
+  const plurals = new Map<string, string>();
   return {
     read: async (workload) => {
       const { apiVersion, kind } = workload.ref;
-      if (clock.monotonic() - pluralsSinceMs >= pluralsKeptMs) {
-        plurals = new Map();
-        pluralsSinceMs = clock.monotonic();
-      }
       const plural = apiVersion === "apps/v1" && Object.hasOwn(builtIn, kind) ? builtIn[kind] : undefined;
       try {
         return plural === undefined ? await readScale(api, workload, plurals) : await readBuiltIn(api, workload, plural);
@@ -87,6 +78,7 @@ async function readScale(api: KubernetesApi, workload: WorkloadName, plurals: Ma
     );
   } catch (error) {
     if (isNotFound(error, { resource: plural, name: ref.name })) return { kind: "absent" };
+    plurals.delete(kindKey(ref)); // The CRD may have been installed anew with another plural.
     throw error;
   }
   const text = textOf(recordOf(scale["status"])["selector"]) ?? "";
@@ -99,7 +91,7 @@ async function readScale(api: KubernetesApi, workload: WorkloadName, plurals: Ma
 
 /** The plural from API discovery, kept once the kind was found to have a scale subresource. */
 async function pluralOf(api: KubernetesApi, { ref, signal }: WorkloadName, plurals: Map<string, string>): Promise<string | WorkloadRead> {
-  const key = `${ref.apiVersion} ${ref.kind}`;
+  const key = kindKey(ref);
   const known = plurals.get(key);
   if (known !== undefined) return known;
   const resources = await resourcesOf(api, ref.apiVersion, signal);
@@ -174,6 +166,10 @@ function emptySelector(ref: WorkloadName["ref"]): WorkloadRead {
     reason: "EmptySelector",
     message: `${named(ref)} names no label selector, which would select every pod of the namespace. Use selector instead of workloadRef.`,
   };
+}
+
+function kindKey({ apiVersion, kind }: WorkloadName["ref"]): string {
+  return `${apiVersion} ${kind}`;
 }
 
 function named({ kind, name }: WorkloadName["ref"]): string {
