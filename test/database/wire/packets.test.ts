@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { type DatabaseServer, startDatabaseServer } from "../server.ts";
-import { createFakeEngine, type FakeEngine } from "./fakeEngine.ts";
+import { createFakeEngine, failure, type FakeEngine } from "./fakeEngine.ts";
 import { PACKET_TYPE } from "./packets.ts";
 import { batchData, openRawClient, type RawClient } from "./rawClient.ts";
 
@@ -13,7 +13,7 @@ let server: DatabaseServer;
 let client: RawClient;
 
 beforeEach(async () => {
-  engine = createFakeEngine();
+  engine = createFakeEngine(({ text }) => (text === "fatal" ? [failure(823, { class: 24 })] : undefined));
   server = await startDatabaseServer({ engine });
   client = await openRawClient(server);
 });
@@ -71,6 +71,15 @@ describe("a request in packets", () => {
     expect(await client.message()).toEqual(PLAIN_DONE);
     expect(await client.message()).toEqual(ATTENTION_DONE);
     expect(texts()).toEqual([]);
+  });
+
+  test("behind one that ended the connection is not run", async () => {
+    await logIn();
+    client.packet(PACKET_TYPE.batch, batchData("fatal"));
+    client.packet(PACKET_TYPE.batch, batchData("DELETE"));
+    expect((await client.message())[0]).toBe(0xaa);
+    await client.closed;
+    expect(texts()).toEqual(["fatal"]);
   });
 
   test("with the reset flag starts in a fresh session", async () => {

@@ -30,6 +30,7 @@ let pool: sql.ConnectionPool;
 beforeAll(async () => {
   engine = createFakeEngine((request) => {
     if (request.text === "nothing") return [table(columns, [Object.keys(columns).map(() => null)]), done({ rowCount: 1 })];
+    if (request.text === "midnight") return [table({ at: columns.datetime }, [[{ ticks: ticksOf("2026-12-31T23:59:59.999Z") }]]), done({})];
     if (request.text === "empty") return [table(columns, []), done({ rowCount: 0 })];
     return undefined;
   });
@@ -141,6 +142,11 @@ describe("a row", () => {
   test("of NULL in each type arrives", async () => {
     const { recordset } = await pool.request().query("nothing");
     expect(recordset).toEqual([Object.fromEntries(Object.keys(columns).map((name) => [name, null]))]);
+  });
+
+  test("with a datetime just before midnight arrives as the next day, as SQL Server rounds it", async () => {
+    const { recordset } = await pool.request().query("midnight");
+    expect(recordset).toEqual([{ at: new Date("2027-01-01T00:00:00.000Z") }]);
   });
 
   test("describes its columns", async () => {
