@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { parse, parseAllDocuments } from "yaml";
 import { parseConfig } from "../../operator/config.ts";
-import { type CrdCluster, startApiServer } from "../crds/crdCluster.ts";
+import { type CrdCluster, served, startApiServer } from "../crds/crdCluster.ts";
 
 interface Rule {
   readonly apiGroups: readonly string[];
@@ -244,6 +244,7 @@ test("Installed, upgraded and uninstalled it leaves the CRD and the WebFarms whe
   const release = ["shop", chart, "--namespace", namespace];
   expect(await cluster.helm(["install", ...release])).toContain("WebFarms in all namespaces");
   await cluster.kubectl(["wait", "--for=condition=Established", "crd/webfarms.webfarm.dev", "--timeout=30s"]);
+  await served(cluster);
   await cluster.kubectl(["--namespace", namespace, "create", "-f", join(root, "crds/examples/minimal.yaml")]);
   expect(await cluster.helm(["upgrade", ...release, "--set", "config.readOnly=true"])).toContain("It is read-only");
   await cluster.helm(["uninstall", "shop", "--namespace", namespace]);
