@@ -80,9 +80,9 @@ export interface Faults {
   dropSessions(): void;
   /** Removes all rules; what is held runs. */
   clear(): void;
-  /** The latest 10,000 statements, oldest first, also those that did not run. */
+  /** The latest 10,000 statements up to now, oldest first, also those that did not run. */
   readonly statements: readonly ArrivedStatement[];
-  /** `roundTrips`: requests since the start, each answered once. `sessions`: open now. */
+  /** As they are now. `roundTrips`: requests since the start, each answered once. `sessions`: those that are open. */
   readonly counts: { readonly roundTrips: number; readonly logins: number; readonly refusedLogins: number; readonly sessions: number };
   /** Empties `statements` and sets all counts but `sessions` to 0. */
   forget(): void;
@@ -190,8 +190,12 @@ export function createFaults(engine: Engine, listener: Listener): FaultScript {
       for (const client of clients) client.disconnect();
     },
     clear: () => endAll((gate) => gate.release()),
-    statements,
-    counts,
+    get statements() {
+      return [...statements];
+    },
+    get counts() {
+      return { ...counts };
+    },
     forget() {
       statements.length = 0;
       Object.assign(counts, { roundTrips: 0, logins: 0, refusedLogins: 0 });

@@ -203,12 +203,14 @@ describe("the record", () => {
     await query("warm up");
     server.faults.forget();
     server.faults.fail(/^INSERT/, { number: 547 });
+    const before = server.faults.counts;
     await query("SELECT");
     await query("INSERT").catch(() => undefined);
     expect(server.faults.statements).toMatchObject([
       { text: "SELECT", kind: "executesql", applicationName: "wire test" },
       { text: "INSERT", kind: "executesql", applicationName: "wire test" },
     ]);
+    expect(before).toEqual({ roundTrips: 0, logins: 0, refusedLogins: 0, sessions: 1 });
     expect(server.faults.counts).toEqual({ roundTrips: 2, logins: 0, refusedLogins: 0, sessions: 1 });
   });
 });
