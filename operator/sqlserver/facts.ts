@@ -12,6 +12,7 @@ export interface SqlFacts extends DatabaseFacts {
 
 export interface Probed {
   readonly kind: "usable";
+  /** `notes`: grants that are missing, and what is left undone without them. */
   readonly facts: SqlFacts;
   readonly shape: Shape;
   readonly readsPings: boolean;
@@ -25,7 +26,6 @@ export interface Place {
   readonly endpoint: string;
   readonly database: string;
   readonly schema: string;
-  readonly notes: readonly string[];
 }
 
 export type ProbeReading = Probed | { readonly kind: "refused"; readonly problem: DatabaseProblem };
@@ -122,10 +122,7 @@ function usable(shape: Shape, missing: readonly MissingGrant[], server: RecordSe
       hasUrl: shape.servers.url !== undefined,
       hasPings: readsPings,
       foreignKeyDisabled: foreignKeys.some((row) => row["isDisabled"] === true),
-      notes: [
-        ...place.notes,
-        ...sentences.filter(([, lack]) => lack.length > 0).map(([what, lack]) => `${what}: ${grantsToRun(place.schema, lack)} to it.`),
-      ],
+      notes: sentences.filter(([, lack]) => lack.length > 0).map(([what, lack]) => `${what}: ${grantsToRun(place.schema, lack)} to it.`),
     },
     shape,
     readsPings,

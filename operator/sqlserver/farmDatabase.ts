@@ -71,6 +71,8 @@ export interface Knowledge {
 interface Parts {
   readonly pool: TargetPool;
   readonly place: Place;
+  /** What the connection string asked for in vain. */
+  readonly notes: readonly string[];
   readonly knowledge: Knowledge;
   readonly clock: Clock;
 }
@@ -87,7 +89,7 @@ const text = (name: string, type: "name" | "url" | "guid", value: string | null 
 });
 
 export function farmDatabase(parts: Parts): FarmDatabase {
-  const { pool, place } = parts;
+  const { pool, place, notes } = parts;
   const known = (signal: AbortSignal): Promise<Probed> => probedOf(parts, signal);
   const written = async <Row extends { readonly name: string }>(
     write: Write<Row>,
@@ -106,7 +108,10 @@ export function farmDatabase(parts: Parts): FarmDatabase {
   return {
     endpoint: place.endpoint,
     databaseName: pool.target.database,
-    facts: async (signal) => (await known(signal)).facts,
+    facts: async (signal) => {
+      const { facts } = await known(signal);
+      return { ...facts, notes: [...notes, ...facts.notes] };
+    },
     read: async (signal) => readAll(parts, await known(signal), signal),
     register: async (servers, signal) => {
       const { hasUrl } = (await known(signal)).facts;
@@ -219,7 +224,7 @@ async function probedOf(parts: Parts, signal: AbortSignal): Promise<Probed> {
   const { knowledge, pool, clock } = parts;
   const { probed } = knowledge;
   if (probed?.generation === pool.generation) {
-    const isComplete = probed.result.facts.notes.length === parts.place.notes.length;
+    const isComplete = probed.result.facts.notes.length === 0;
     if (isComplete || clock.monotonic() - probed.atMs < incompleteForMs) return probed.result;
   }
   const statement = probe();

@@ -77,8 +77,8 @@ export function openDatabases(options: OpenOptions): Databases {
       farms.add(key);
       const known = knowledge.get(material.schema) ?? {};
       knowledge.set(material.schema, known);
-      const place = { endpoint: target.endpoint, database: target.database, schema: material.schema, notes: target.notes };
-      return { kind: "usable", database: farmDatabase({ pool, place, knowledge: known, clock: options.clock }) };
+      const place = { endpoint: target.endpoint, database: target.database, schema: material.schema };
+      return { kind: "usable", database: farmDatabase({ pool, place, notes: target.notes, knowledge: known, clock: options.clock }) };
     },
     release: leave,
     async close() {

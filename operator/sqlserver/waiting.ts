@@ -1,5 +1,5 @@
 // Waiting that has an end: a limited number of places, and a deadline on what the driver promises. It knows nothing of databases.
-import type { Clock } from "../controller/clock.ts";
+import type { Clock, Timer } from "../controller/clock.ts";
 
 /** At most `count` holders at a time; the others wait in order. */
 export class Places {
@@ -48,22 +48,17 @@ export class Places {
 }
 
 /** The result of `work`, or after `ms` an error with code EDEADLINE; a later failure of `work` is nobody's then. */
-export function withDeadline<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.after(ms, () =>
-      reject(Object.assign(new Error(`Cannot wait longer than ${ms} ms for the database`), { code: "EDEADLINE" })),
-    );
-    work.then(
-      (value) => {
-        timer.cancel();
-        resolve(value);
-      },
-      (error: unknown) => {
-        timer.cancel();
-        reject(error);
-      },
-    );
+export async function withDeadline<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T> {
+  let timer: Timer | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = Object.assign(new Error(`Cannot wait longer than ${ms} ms for the database`), { code: "EDEADLINE" });
+    timer = clock.after(ms, () => reject(error));
   });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    timer?.cancel();
+  }
 }
 
 /** The result of `work`, or the signal's reason once it is aborted; `work` goes on for others. */
