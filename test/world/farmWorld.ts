@@ -6,8 +6,8 @@ import { connectCluster } from "../cluster/shared.ts";
 import type { SharedCluster } from "../cluster/shared.ts";
 import { openTestDatabase } from "../database/database.ts";
 import type { TestDatabase } from "../database/database.ts";
-import { kenticoDatabase } from "../database/fixtures/kentico.ts";
 import type { WebFarmStatus } from "../../operator/farm/resource.generated.ts";
+import { apiReads } from "./apiReads.ts";
 import { secret } from "./manifests.ts";
 import { startOperatorProcess } from "./operatorProcess.ts";
 import type { OperatorProcess } from "./operatorProcess.ts";
@@ -60,6 +60,8 @@ export interface FarmWorldOptions {
   readonly operator?: "running" | "absent";
   readonly env?: Readonly<Record<string, string>>;
   readonly mode?: "0" | "1" | "2";
+  /** The cluster of several worlds of one test file, which closes it; default one of its own, or the run's. */
+  readonly cluster?: SharedCluster;
 }
 
 /** Installs the chart once in a cluster, whoever comes first; the others wait for it. */
@@ -78,9 +80,11 @@ async function ensureChart(cluster: SharedCluster): Promise<void> {
 }
 
 export async function createFarmWorld(options: FarmWorldOptions = {}): Promise<FarmWorld> {
-  const [cluster, database] = await Promise.all([connectCluster(), openTestDatabase()]);
+  const [cluster, database] = await Promise.all([
+    options.cluster ?? connectCluster(),
+    openTestDatabase({ kentico: { version: "13", mode: options.mode ?? "2" } }),
+  ]);
   await ensureChart(cluster);
-  await kenticoDatabase((sql) => database.adminQuery(sql), { version: "13", database: database.database, mode: options.mode ?? "2" });
   const namespace = await cluster.namespace();
   const kubeconfigPath = await cluster.serviceAccountKubeconfig({ namespace: releaseNamespace, name: release });
   const kubectl = async (...args: readonly string[]): Promise<string> => await cluster.kubectl([...args, "-n", namespace]);
@@ -88,7 +92,7 @@ export async function createFarmWorld(options: FarmWorldOptions = {}): Promise<F
     const list = { apiVersion: "v1", kind: "List", items: objects };
     await cluster.kubectl(["apply", "-n", namespace, "-f", "-"], { input: JSON.stringify(list) });
   };
-  await apply(secret(namespace, "kentico", { CMSConnectionString: database.connectionString }));
+  await apply(secret(namespace, "kentico", { CMSConnectionString: database.connectionStringFor(await database.createLogin()) }));
   const start = async (env: Readonly<Record<string, string>> = {}): Promise<OperatorProcess> => {
     const operator = startOperatorProcess({
       kubeconfigPath,
@@ -107,14 +111,16 @@ export async function createFarmWorld(options: FarmWorldOptions = {}): Promise<F
     (await database.adminQuery(
       "SELECT ServerID, ServerDisplayName, ServerName, ServerGUID, ServerEnabled FROM CMS_WebFarmServer ORDER BY ServerName",
     )) as unknown as readonly Row[];
+  const read = apiReads(cluster);
   const status = async (name = "shop"): Promise<WebFarmStatus> => {
-    const { status: found } = JSON.parse(await kubectl("get", "wf", name, "-o", "json")) as { status?: WebFarmStatus };
+    const { status: found } = (await read(`/apis/webfarm.dev/v1alpha1/namespaces/${namespace}/webfarms/${name}`)) as {
+      status?: WebFarmStatus;
+    };
     return found ?? {};
   };
   const pods = async (selector = ""): Promise<readonly PodSummary[]> => {
-    const { items } = JSON.parse(await kubectl("get", "pods", "-o", "json", ...(selector === "" ? [] : ["-l", selector]))) as {
-      items: readonly RawPod[];
-    };
+    const query = selector === "" ? "" : `?labelSelector=${encodeURIComponent(selector)}`;
+    const { items } = (await read(`/api/v1/namespaces/${namespace}/pods${query}`)) as { items: readonly RawPod[] };
     return items.map(summary).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   };
   const world: FarmWorld = {
@@ -144,7 +150,7 @@ export async function createFarmWorld(options: FarmWorldOptions = {}): Promise<F
     close: async () => {
       await world.operator.kill();
       await kubectl("patch", "wf", "--all", "--type=merge", "-p", '{"metadata":{"finalizers":null}}').catch(() => undefined); // none may be there
-      await cluster.close();
+      if (options.cluster === undefined) await cluster.close();
       await database.close();
     },
   };
