@@ -225,6 +225,22 @@ describe("a target that cannot be reached", () => {
     expect(observed.length).toBeLessThanOrEqual(2);
   });
 
+  test("does not let others wait behind its probe when both places are taken", async () => {
+    const { pool, server } = await rig();
+    const slow = server.faults.hold(/slow/);
+    const running = pool.run(statement("slow"), [], never);
+    await slow.reached;
+    server.faults.dropBefore(/change/);
+    await expect(pool.run(statement("change"), [], never)).rejects.toMatchObject({ problem: { kind: "unreachable" } });
+    const probe = server.faults.hold(/probe/);
+    const probing = pool.run(statement("probe"), [], never);
+    await probe.reached;
+    await expect(pool.run(hello, [], never)).rejects.toMatchObject({ problem: { kind: "unreachable" }, outcome: "notApplied" });
+    slow.release();
+    probe.release();
+    expect(await Promise.all([running, probing])).toHaveLength(2);
+  });
+
   test("works again when it is back", async () => {
     const { pool, server } = await rig();
     server.faults.refuseConnections();
