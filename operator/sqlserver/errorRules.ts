@@ -103,7 +103,12 @@ export const errorRules: readonly ErrorRule[] = [
     reason: "OutOfResources",
     say: "The server is out of resources.",
   },
-  { numbers: [41301, 41302, 41305, 41325, 41339], kind: "busy", reason: "TransactionConflict", say: "The request met another transaction." },
+  {
+    numbers: [41301, 41302, 41305, 41325, 41339],
+    kind: "busy",
+    reason: "TransactionConflict",
+    say: "The request met another transaction.",
+  },
   {
     numbers: [2601, 2627, 515, 547, 2628, 8152, 242, 8115, 50000, 3609, 3616],
     kind: "refused",
