@@ -97,9 +97,13 @@ export class ScriptedApi {
   readonly #arrived: Exchange[] = [];
   readonly #waiting: ((exchange: Exchange) => void)[] = [];
 
+  /** Connections since the start. */
+  accepted = 0;
+
   static async start(): Promise<ScriptedApi> {
     const api = new ScriptedApi();
     api.#server.on("connection", (socket: Socket) => {
+      api.accepted += 1;
       api.#sockets.add(socket);
       socket.on("close", () => api.#sockets.delete(socket));
     });
