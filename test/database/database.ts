@@ -111,8 +111,8 @@ export async function openTestDatabase(options: TestDatabaseOptions = {}): Promi
 async function query<Row>(pool: mssql.ConnectionPool, sql: string, parameters: Readonly<Record<string, unknown>>): Promise<readonly Row[]> {
   const request = pool.request();
   for (const [name, value] of Object.entries(parameters)) request.input(name, value);
-  const { recordset } = await request.query<Row>(sql);
-  return recordset ?? [];
+  const { recordsets } = await request.query<Row>(sql);
+  return (recordsets as readonly (readonly Row[])[]).at(0) ?? [];
 }
 
 async function startHost(options: TestDatabaseOptions): Promise<Host> {

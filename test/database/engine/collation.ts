@@ -47,7 +47,7 @@ export const defaultCollation: Collation = known[0] ?? collation("", lower, byCo
 
 /** A LIKE pattern as a test on text. */
 export function likeTest(pattern: string, escape: string | undefined, { fold }: Collation): (text: string) => boolean {
-  const quote = (character: string): string => fold(character).replaceAll(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+  const quote = (character: string): string => fold(character).replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
   const characters = Array.from(pattern);
   let source = "";
   for (let i = 0; i < characters.length; i++) {
@@ -59,7 +59,9 @@ export function likeTest(pattern: string, escape: string | undefined, { fold }: 
     else if (close > 0) {
       const body = characters.slice(i + 1, close);
       const negated = body[0] === "^";
-      const set = (negated ? body.slice(1) : body).map((one, at, all) => (one === "-" && at > 0 && at < all.length - 1 ? "-" : quote(one)));
+      const set = (negated ? body.slice(1) : body).map((one, at, all) =>
+        one === "-" && at > 0 && at < all.length - 1 ? "-" : one === "-" ? "\\-" : quote(one),
+      );
       source += `[${negated ? "^" : ""}${set.join("")}]`;
       i = close;
     } else source += quote(character);

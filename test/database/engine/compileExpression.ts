@@ -41,7 +41,7 @@ export function compileExpression(node: Expression, scope: Scope): Compiled {
       return compileArithmetic("-", zero, operand);
     }
     case "arithmetic": {
-      const [left, right] = [compileExpression(node.left, scope), compileExpression(node.right, scope)];
+      const [left, right] = withoutBareNull(compileExpression(node.left, scope), compileExpression(node.right, scope));
       return kindOf(left.type) === "text" && kindOf(right.type) === "text" && node.operator === "+"
         ? concatenation(left, right)
         : compileArithmetic(node.operator, left, right);
@@ -103,6 +103,9 @@ export const asType = (operand: Compiled, type: SqlType): Compiled =>
     : isNullLiteral(operand)
       ? { ...operand, type }
       : converted(operand, type);
+
+const withoutBareNull = (left: Compiled, right: Compiled): readonly [Compiled, Compiled] =>
+  isNullLiteral(left) ? [asType(left, right.type), right] : isNullLiteral(right) ? [left, asType(right, left.type)] : [left, right];
 
 const strengths = ["coercible", "implicit", "explicit"] as const;
 

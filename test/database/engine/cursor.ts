@@ -65,6 +65,11 @@ export class Cursor {
     if (!this.seesName) throw this.refuse();
     return this.next().text;
   }
+  /** A name that must stand without brackets: a collation. */
+  plainName(): string {
+    if (this.peek().kind !== "word") throw this.refuse();
+    return this.name();
+  }
   objectName(): ObjectName {
     const line = this.line;
     const first = this.name();

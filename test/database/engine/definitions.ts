@@ -38,28 +38,50 @@ export interface DefinitionContext {
 
 export function define(definition: TableDefinition, context: DefinitionContext): void {
   switch (definition.kind) {
-    case "createSchema":
-      { createSchema(definition.name, context); return; }
-    case "createTable":
-      { createTable(definition, context); return; }
-    case "dropTable":
-      { dropTable(definition.name, context); return; }
-    case "addColumns":
-      { addColumns(tableToAlter(definition.table, context), definition.columns, context); return; }
-    case "dropColumn":
-      { dropColumn(tableToAlter(definition.table, context), definition.column, context); return; }
-    case "alterColumn":
-      { alterColumn(tableToAlter(definition.table, context), definition.column, context); return; }
-    case "addConstraint":
-      { addConstraint(tableToAlter(definition.table, context), definition.constraint, definition.check ? "check" : "noCheck", context); return; }
-    case "dropConstraint":
-      { dropConstraint(tableToAlter(definition.table, context), definition.name, context); return; }
-    case "switchConstraint":
-      { switchConstraint(tableToAlter(definition.table, context), definition, context); return; }
-    case "createIndex":
-      { createIndex(definition, context); return; }
-    case "dropIndex":
-      { dropIndex(definition.name, tableToAlter(definition.table, context), context); return; }
+    case "createSchema": {
+      createSchema(definition.name, context);
+      return;
+    }
+    case "createTable": {
+      createTable(definition, context);
+      return;
+    }
+    case "dropTable": {
+      dropTable(definition.name, context);
+      return;
+    }
+    case "addColumns": {
+      addColumns(tableToAlter(definition.table, context), definition.columns, context);
+      return;
+    }
+    case "dropColumn": {
+      dropColumn(tableToAlter(definition.table, context), definition.column, context);
+      return;
+    }
+    case "alterColumn": {
+      alterColumn(tableToAlter(definition.table, context), definition.column, context);
+      return;
+    }
+    case "addConstraint": {
+      addConstraint(tableToAlter(definition.table, context), definition.constraint, definition.check ? "check" : "noCheck", context);
+      return;
+    }
+    case "dropConstraint": {
+      dropConstraint(tableToAlter(definition.table, context), definition.name, context);
+      return;
+    }
+    case "switchConstraint": {
+      switchConstraint(tableToAlter(definition.table, context), definition, context);
+      return;
+    }
+    case "createIndex": {
+      createIndex(definition, context);
+      return;
+    }
+    case "dropIndex": {
+      dropIndex(definition.name, tableToAlter(definition.table, context), context);
+      return;
+    }
   }
 }
 
@@ -127,8 +149,10 @@ function makeColumn(syntax: ColumnSyntax, id: number, table: Table, context: Def
 }
 
 /** Kept as SQL Server keeps it: numbers in two pairs of brackets, all else in one. */
-const defaultText = (value: Expression, text: string): string =>
-  value.kind === "literal" && typeof value.value === "number" ? `((${text}))` : text.startsWith("(") ? text : `(${text})`;
+function defaultText(value: Expression, text: string): string {
+  if (value.kind === "literal" && typeof value.value === "number") return `((${value.value}))`;
+  return text.startsWith("(") ? text : `(${text})`;
+}
 
 function createTable(syntax: Extract<TableDefinition, { kind: "createTable" }>, context: DefinitionContext): void {
   const { database } = context;
@@ -275,10 +299,13 @@ export function addConstraint(table: Table, constraint: ConstraintSyntax, check:
           include: [],
         },
         context,
-      ); return;
+      );
+      return;
     }
-    case "foreignKey":
-      { addForeignKey(table, constraint, check, context); return; }
+    case "foreignKey": {
+      addForeignKey(table, constraint, check, context);
+      return;
+    }
     case "default": {
       const index = columnAt(table, constraint.column, database);
       const defaultValue = {
@@ -292,7 +319,8 @@ export function addConstraint(table: Table, constraint: ConstraintSyntax, check:
         table.columns.map((column, i) => (i === index ? { ...column, defaultValue } : column)),
         [...table.all()],
         context,
-      ); return;
+      );
+      return;
     }
   }
 }
@@ -422,14 +450,19 @@ function removeForeignKey(key: ForeignKey, context: DefinitionContext): void {
 function dropConstraint(table: Table, name: string, context: DefinitionContext): void {
   const isNamed = (one: string): boolean => context.database.key(one) === context.database.key(name);
   const key = table.foreignKeys.find((one) => isNamed(one.name));
-  if (key !== undefined) { removeForeignKey(key, context); return; }
+  if (key !== undefined) {
+    removeForeignKey(key, context);
+    return;
+  }
   const index = table.indexes.find((one) => one.id > 0 && isNamed(one.name));
-  if (index !== undefined)
-    { setIndexes(
+  if (index !== undefined) {
+    setIndexes(
       table,
       table.indexes.filter((one) => one !== index),
       context,
-    ); return; }
+    );
+    return;
+  }
   const column = table.columns.find((one) => one.defaultValue !== undefined && isNamed(one.defaultValue.name));
   if (column === undefined) throw sqlErrors.noConstraint(name);
   reshape(

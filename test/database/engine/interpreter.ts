@@ -117,8 +117,6 @@ async function runStatements(statements: readonly Statement[], run: Run): Promis
 
 async function runStatement(statement: Statement, run: Run): Promise<void> {
   const { state } = run;
-  const mark = state.transaction?.mark ?? 0;
-  const { transaction } = state;
   try {
     await perform(statement, run);
     if (statement.kind !== "if" && statement.kind !== "block" && statement.kind !== "try" && statement.kind !== "while")
@@ -129,7 +127,6 @@ async function runStatement(statement: Statement, run: Run): Promise<void> {
       throw error;
     }
     if (error.line === 0) error.line = statement.line;
-    if (transaction !== undefined && transaction === state.transaction) transaction.undoTo(mark);
     if (state.transaction === undefined) state.releaseLocks();
     settle(error, statement, run);
   }
@@ -162,43 +159,75 @@ async function perform(statement: Statement, run: Run): Promise<void> {
     case "declare":
     case "assign":
     case "print":
-    case "raiserror":
-      { await runUnit(statement, run); return; }
+    case "raiserror": {
+      await runUnit(statement, run);
+      return;
+    }
     case "throw":
-      if (statement.error !== undefined) { await runUnit(statement, run); return; }
+      if (statement.error !== undefined) {
+        await runUnit(statement, run);
+        return;
+      }
       if (state.caught === undefined) throw notInGrammar("THROW without parameters outside CATCH", statement.line);
       throw byThrow(state.caught);
     case "if":
-    case "while":
-      { await runBranches(statement, run); return; }
-    case "block":
-      { await runInner(statement.body, run); return; }
-    case "try":
-      { await runTry(statement, run); return; }
+    case "while": {
+      await runBranches(statement, run);
+      return;
+    }
+    case "block": {
+      await runInner(statement.body, run);
+      return;
+    }
+    case "try": {
+      await runTry(statement, run);
+      return;
+    }
     case "begin":
       state.begin();
-      { done(state); return; }
+      {
+        done(state);
+        return;
+      }
     case "commit":
       state.commit();
-      { done(state); return; }
+      {
+        done(state);
+        return;
+      }
     case "rollback":
       state.rollback();
-      { done(state); return; }
+      {
+        done(state);
+        return;
+      }
     case "set":
       for (const option of statement.options) setOption(state, option);
-      { done(state); return; }
+      {
+        done(state);
+        return;
+      }
     case "use":
       useDatabase(state, statement.database);
-      { done(state); return; }
+      {
+        done(state);
+        return;
+      }
     case "wait":
       await pause(statement.milliseconds, run.signal);
-      { done(state); return; }
+      {
+        done(state);
+        return;
+      }
     case "return":
       throw new Return();
     case "definition":
       await runDefinition(statement.definition, state, { others: run.others, signal: run.signal });
       batch.units.clear();
-      { done(state); return; }
+      {
+        done(state);
+        return;
+      }
   }
 }
 
@@ -273,7 +302,8 @@ async function runUnit(statement: Statement, run: Run): Promise<void> {
         const columns = unit.query.columns.map(({ name, type, nullable }) => ({ name, type, nullable }));
         state.rowCount = rows.length;
         state.parts.push({ kind: "rows", columns, rows });
-        countDone(state); return;
+        countDone(state);
+        return;
       }
       case "assign": {
         const rows = unit.query.run(state.frame(unit.binding.lock));
@@ -283,10 +313,14 @@ async function runUnit(statement: Statement, run: Run): Promise<void> {
         state.rowCount = rows.length;
         return;
       }
-      case "write":
-        { runWrite(unit, state); return; }
-      case "values":
-        { runValues(statement, unit, state); return; }
+      case "write": {
+        runWrite(unit, state);
+        return;
+      }
+      case "values": {
+        runValues(statement, unit, state);
+        return;
+      }
       case "test":
     }
   });
@@ -332,14 +366,18 @@ function runValues(statement: Statement, unit: Extract<Unit, { kind: "values" }>
       return;
     case "print":
       state.parts.push({ kind: "message", message: { number: 0, state: 1, class: 0, message: text(0), line: statement.line } });
-      { done(state); return; }
+      {
+        done(state);
+        return;
+      }
     case "raiserror": {
       const [severity, errorState] = [Number(value(1)), Math.min(255, Math.max(1, Number(value(2))))];
       if (severity > 18) throw notInGrammar("RAISERROR with a severity above 18", statement.line);
       const error = byRaiserror(new SqlError(50000, severity, errorState, text(0), statement.line));
       if (severity > 10) throw error;
       state.parts.push({ kind: "message", message: { ...asMessage(error), number: 50000, class: severity } });
-      done(state); return;
+      done(state);
+      return;
     }
     case "throw":
       if (Number(value(0)) < 50000) throw notInGrammar("THROW of a number below 50000", statement.line);

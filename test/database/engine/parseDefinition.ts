@@ -18,7 +18,7 @@ export function parseDefinition(cursor: Cursor): DefinitionSyntax | undefined {
 function parseCreate(cursor: Cursor): DefinitionSyntax {
   if (cursor.accept("DATABASE")) {
     const name = cursor.name();
-    return { kind: "createDatabase", name, collation: cursor.accept("COLLATE") ? cursor.name() : undefined };
+    return { kind: "createDatabase", name, collation: cursor.accept("COLLATE") ? cursor.plainName() : undefined };
   }
   if (cursor.accept("SCHEMA")) return { kind: "createSchema", name: cursor.name() };
   if (cursor.accept("TABLE")) return parseCreateTable(cursor);
@@ -33,12 +33,12 @@ function parseCreate(cursor: Cursor): DefinitionSyntax {
 function parsePassword(cursor: Cursor): string {
   cursor.expect("WITH", "PASSWORD", "=");
   const password = cursor.string();
+  const options = new Set<string>();
   while (cursor.accept(",")) {
-    if (cursor.accept("DEFAULT_DATABASE", "=")) cursor.name();
-    else {
-      cursor.expectOne(["CHECK_POLICY", "CHECK_EXPIRATION"]);
-      cursor.expect("=", "OFF");
-    }
+    const option = cursor.expectOne(["CHECK_POLICY", "CHECK_EXPIRATION"]);
+    if (options.has(option)) throw cursor.refuse();
+    options.add(option);
+    cursor.expect("=", "OFF");
   }
   return password;
 }
@@ -97,10 +97,7 @@ function parseReferences(cursor: Cursor) {
   cursor.expect("REFERENCES");
   const references = cursor.objectName();
   const referenced = cursor.listInBrackets(() => cursor.name());
-  while (cursor.accept("ON")) {
-    cursor.expectOne(["DELETE", "UPDATE"]);
-    cursor.expect("NO", "ACTION");
-  }
+  for (const verb of ["DELETE", "UPDATE"]) if (cursor.accept("ON", verb)) cursor.expect("NO", "ACTION");
   return { references, referenced };
 }
 
@@ -108,9 +105,13 @@ function parseDefault(cursor: Cursor): { value: Expression; text: string } {
   cursor.expect("DEFAULT");
   const start = cursor.peek();
   const value = parseExpression(cursor);
+  if (hasQuery(value)) throw cursor.refuse();
   const text = cursor.textBetween(start, cursor.previous() ?? start);
   return { value, text };
 }
+
+const hasQuery = (node: unknown): boolean =>
+  typeof node === "object" && node !== null && (("kind" in node && node.kind === "query") || Object.values(node).some(hasQuery));
 
 function parseColumn(cursor: Cursor): ColumnSyntax {
   const name = cursor.name();
@@ -125,14 +126,18 @@ function parseColumn(cursor: Cursor): ColumnSyntax {
     defaultValue: undefined,
     constraints,
   };
+  const once = <K extends "collation" | "nullable" | "identity" | "defaultValue">(key: K, value: ColumnSyntax[K]): void => {
+    if (column[key] !== undefined) throw cursor.refuse();
+    column = { ...column, [key]: value };
+  };
   for (;;) {
-    if (cursor.accept("COLLATE")) column = { ...column, collation: cursor.name() };
-    else if (cursor.accept("NOT", "NULL")) column = { ...column, nullable: false };
-    else if (cursor.accept("NULL")) column = { ...column, nullable: true };
-    else if (cursor.accept("IDENTITY")) column = { ...column, identity: parseIdentity(cursor) };
+    if (cursor.accept("COLLATE")) once("collation", cursor.plainName());
+    else if (cursor.accept("NOT", "NULL")) once("nullable", false);
+    else if (cursor.accept("NULL")) once("nullable", true);
+    else if (cursor.accept("IDENTITY")) once("identity", parseIdentity(cursor));
     else {
       const constraintName = cursor.accept("CONSTRAINT") ? cursor.name() : undefined;
-      if (cursor.sees("DEFAULT")) column = { ...column, defaultValue: { name: constraintName, ...parseDefault(cursor) } };
+      if (cursor.sees("DEFAULT")) once("defaultValue", { name: constraintName, ...parseDefault(cursor) });
       else if (cursor.sees("PRIMARY") || cursor.sees("UNIQUE")) {
         constraints.push({ ...parseKey(cursor, constraintName), columns: [{ name, descending: false }] });
       } else if (cursor.sees("REFERENCES")) {

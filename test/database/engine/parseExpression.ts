@@ -127,12 +127,10 @@ function parseSigned(cursor: Cursor): Expression {
         ? { kind: "literal", value: -2147483648, type: { name: "int" } }
         : { kind: "negate", operand };
   }
-  let node = parsePrimary(cursor);
-  while (!isCondition(node) && cursor.sees("COLLATE")) {
-    const line = cursor.next().line;
-    node = { kind: "collate", operand: node, collation: cursor.name(), line };
-  }
-  return node;
+  const node = parsePrimary(cursor);
+  if (isCondition(node) || !cursor.sees("COLLATE")) return node;
+  const line = cursor.next().line;
+  return { kind: "collate", operand: node, collation: cursor.plainName(), line };
 }
 
 function parsePrimary(cursor: Cursor): Expression {
@@ -213,7 +211,11 @@ function parseWord(cursor: Cursor): Expression {
     cursor.expect(")");
     return { kind: "cast", operand, type, style };
   }
-  return { kind: "call", name: upper, operands: parseOperands(cursor, upper), line };
+  const operands = parseOperands(cursor, upper);
+  const [least, most] =
+    upper === "COALESCE" ? [2, Infinity] : upper === "LEFT" || upper === "RIGHT" || upper === "NULLIF" ? [2, 2] : [0, Infinity];
+  if (operands.length < least || operands.length > most) throw cursor.refuse();
+  return { kind: "call", name: upper, operands, line };
 }
 
 /** The first operand of DATEADD and DATEDIFF is a word, not an expression. */

@@ -102,7 +102,6 @@ function parseTry(cursor: Cursor, line: number): Statement {
   cursor.expect("BEGIN", "TRY");
   const body = parseStatements(cursor, () => cursor.sees("END"));
   cursor.expect("END", "TRY");
-  cursor.accept(";");
   cursor.expect("BEGIN", "CATCH");
   const handler = parseStatements(cursor, () => cursor.sees("END"));
   cursor.expect("END", "CATCH");
@@ -118,21 +117,29 @@ function parseThrow(cursor: Cursor, line: number): Statement {
   }
   cursor.expect("THROW");
   if (!["number", "variable"].includes(cursor.peek().kind)) return { kind: "throw", error: undefined, line };
-  const number = parseExpression(cursor);
+  const number = constant(cursor, "int");
   cursor.expect(",");
-  const message = parseExpression(cursor);
+  const message = constant(cursor, "nvarchar");
   cursor.expect(",");
-  return { kind: "throw", error: { number, message, state: parseExpression(cursor) }, line };
+  return { kind: "throw", error: { number, message, state: constant(cursor, "int") }, line };
 }
 
 function parseRaiserror(cursor: Cursor, line: number): Statement {
-  const message = parseExpression(cursor);
+  const message = constant(cursor, "nvarchar");
   cursor.expect(",");
-  const severity = parseExpression(cursor);
+  const severity = constant(cursor, "int");
   cursor.expect(",");
-  const state = parseExpression(cursor);
+  const state = constant(cursor, "int");
   cursor.expect(")");
   return { kind: "raiserror", message, severity, state, line };
+}
+
+/** THROW and RAISERROR take a literal or a variable, no expression. */
+function constant(cursor: Cursor, type: "int" | "nvarchar"): Expression {
+  const expression = parseExpression(cursor);
+  const isLiteral = expression.kind === "literal" && expression.value !== null && expression.type.name === type;
+  if (!isLiteral && expression.kind !== "variable") throw cursor.refuse();
+  return expression;
 }
 
 function variableName(cursor: Cursor): string {

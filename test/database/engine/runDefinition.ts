@@ -38,7 +38,10 @@ export async function runDefinition(
   state: SessionState,
   { others, signal }: { readonly others: Others; readonly signal: AbortSignal },
 ): Promise<void> {
-  if (!isTableDefinition(definition)) { runServerDefinition(definition, state, others); return; }
+  if (!isTableDefinition(definition)) {
+    runServerDefinition(definition, state, others);
+    return;
+  }
   const { database } = state;
   if (state.transaction?.doomed === true) throw sqlErrors.doomed();
   await state.enter(database, "write", signal);

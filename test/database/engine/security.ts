@@ -23,16 +23,25 @@ export interface SecurityContext {
 export function defineSecurity(definition: ServerDefinition, context: SecurityContext): void {
   const { server, database } = context;
   switch (definition.kind) {
-    case "createDatabase":
-      { createDatabase(definition.name, definition.collation, context); return; }
-    case "alterDatabase":
-      { alterDatabase(definition, context); return; }
-    case "dropDatabase":
-      { dropDatabase(definition.name, context); return; }
+    case "createDatabase": {
+      createDatabase(definition.name, definition.collation, context);
+      return;
+    }
+    case "alterDatabase": {
+      alterDatabase(definition, context);
+      return;
+    }
+    case "dropDatabase": {
+      dropDatabase(definition.name, context);
+      return;
+    }
     case "createLogin":
       requireAdmin(context);
       if (server.logins.has(definition.name.toLowerCase())) throw sqlErrors.principalExists(definition.name);
-      { server.addLogin(definition.name, definition.password, "none"); return; }
+      {
+        server.addLogin(definition.name, definition.password, "none");
+        return;
+      }
     case "alterLogin": {
       requireAdmin(context);
       const login = server.logins.get(definition.name.toLowerCase());
@@ -63,7 +72,10 @@ export function defineSecurity(definition: ServerDefinition, context: SecurityCo
     }
     case "permission":
       requireOwner(context);
-      { changePermission(definition, context); return; }
+      {
+        changePermission(definition, context);
+        return;
+      }
     case "addMember": {
       requireOwner(context);
       const user = database.users.get(definition.member.toLowerCase());
