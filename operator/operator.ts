@@ -84,7 +84,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const events = createEvents({ api, clock, log, metrics: eventMetrics, reportingInstance: identity });
   const databases = openDatabases({
     ...{ clock, log, version, allowedHosts: config.allowedDatabaseHosts },
-    metrics: { request: (name, outcome) => metrics.sql.requested(name, outcome) },
+    metrics: metrics.sql,
   });
   const cluster = clusterOf({ api, clock, farms, pods, events });
   const reconciler = createReconciler({

@@ -9,9 +9,11 @@ import type { Assessment } from "./farm/conditions.ts";
 import { finalizer, releaseOf } from "./farm/deletion.ts";
 import type { Release } from "./farm/deletion.ts";
 import { gatesToOpen } from "./farm/gates.ts";
+import { isAlive } from "./farm/hasEnded.ts";
 import { podHash } from "./farm/mark.ts";
 import { remember } from "./farm/memory.ts";
 import type { FarmKey, Milliseconds, Pod, WebFarm } from "./farm/model.ts";
+import { isComplete } from "./farm/observation.ts";
 import type { Observation } from "./farm/observation.ts";
 import { planFarm } from "./farm/plan.ts";
 import type { Plan } from "./farm/plan.ts";
@@ -51,6 +53,7 @@ export interface Reconciler {
 const writeIntervalMs = 10;
 const bindingsRetryMs = 1_000;
 const conflictRetryMs = 100;
+const unresolvedRetryMs = 1_000;
 
 export function createReconciler(options: ReconcileOptions): Reconciler {
   const { cluster, clock, databases, resyncMs } = options;
@@ -183,6 +186,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       retryMs,
       done.applied.bindingsRemain ? bindingsRetryMs : undefined,
       nextOpenMs(plan, authority),
+      unresolvedMs(observation, plan),
     ];
     const afterMs = Math.max(0, Math.min(...waits.filter((ms) => ms !== undefined)));
     return { kind: "again", afterMs, ...(done.applied.bindingsRemain && { priority: "background" as const }) };
@@ -193,6 +197,12 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const { inserts, marks, removals } = permitted(plan, authority);
     return inserts.length + marks.length + removals.length + plan.unconfirmed.length > 0 ? bindingsRetryMs : undefined;
   };
+
+  /** Pods that nobody owns may be those of a workload that is not there yet, or cannot be read. */
+  const unresolvedMs = ({ members: observed, pods }: Observation, { desired }: Plan): Milliseconds | undefined =>
+    observed.every(isComplete) || pods.pods.filter(isAlive).length <= desired.claimed.length + desired.taken.length
+      ? undefined
+      : unresolvedRetryMs;
 
   const isReadFresh = (state: FarmState, observation: Observation): boolean =>
     observation.table.kind === "read" && !state.table.dirty && state.table.atMs >= (state.memory.deletingSinceMs ?? Infinity);

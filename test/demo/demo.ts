@@ -8,7 +8,6 @@ import { startCluster } from "../cluster/cluster.ts";
 import type { TestCluster } from "../cluster/cluster.ts";
 import { openTestDatabase } from "../database/database.ts";
 import type { TestDatabase } from "../database/database.ts";
-import { kenticoDatabase } from "../database/fixtures/kentico.ts";
 import { application, secret } from "../world/manifests.ts";
 import { startOperatorProcess } from "../world/operatorProcess.ts";
 import type { OperatorProcess } from "../world/operatorProcess.ts";
@@ -84,11 +83,11 @@ async function showFarm({ cluster }: World): Promise<void> {
 async function setUp(): Promise<World> {
   story.chapter("A control plane, a database, a chart");
   const started = performance.now();
-  const [cluster, database] = await Promise.all([startCluster(), openTestDatabase()]);
+  const [cluster, database] = await Promise.all([startCluster(), openTestDatabase({ kentico: { version: "13", mode: "2" } })]);
   story.say(
     `etcd, kube-apiserver, controllers, scheduler and kubelets (kwok) run after ${((performance.now() - started) / 1000).toFixed(1)} s.`,
   );
-  await kenticoDatabase((sql) => database.adminQuery(sql), { version: "13", database: database.database, mode: "2" });
+  const connectionString = database.connectionStringFor(await database.createLogin());
   await database.adminQuery(
     `INSERT INTO CMS_WebFarmServer (ServerDisplayName, ServerName, ServerGUID, ServerLastModified, ServerEnabled, IsExternalWebAppServer) VALUES (N'Administration', N'${foreignName}', '3f2504e0-4f89-41d3-9a0c-0305e82c3301', '2026-01-02T03:04:05', 1, 0)`,
   );
@@ -99,7 +98,7 @@ async function setUp(): Promise<World> {
   story.command(`helm list -n ${releaseNamespace}`, await cluster.helm(["list", "-n", releaseNamespace]));
   await cluster.kubectl(["create", "namespace", namespace]);
   await cluster.kubectl(["apply", "-f", "-"], {
-    input: JSON.stringify(secret(namespace, "kentico", { CMSConnectionString: database.connectionString })),
+    input: JSON.stringify(secret(namespace, "kentico", { CMSConnectionString: connectionString })),
   });
   const logFile = join(mkdtempSync(join(tmpdir(), "webfarm-demo-")), "operator.log");
   const world = { cluster, database, logFile, operator: await startOperator({ cluster, logFile }) };

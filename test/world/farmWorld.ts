@@ -32,6 +32,10 @@ export interface PodSummary {
   readonly ready: boolean;
   readonly terminating: boolean;
   readonly gate: string | undefined; // reason of webfarm.dev/registered
+  /** Its containers are ready, and Ready waits for a readiness gate only. */
+  readonly waitsForGate: boolean;
+  readonly node: string | undefined;
+  readonly restarts: number;
 }
 
 export interface FarmWorld {
@@ -159,13 +163,15 @@ export async function createFarmWorld(options: FarmWorldOptions = {}): Promise<F
 
 interface RawPod {
   readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string };
+  readonly spec: { readonly nodeName?: string };
   readonly status: {
     readonly phase?: string;
+    readonly containerStatuses?: readonly { readonly restartCount: number }[];
     readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string }[];
   };
 }
 
-function summary({ metadata, status }: RawPod): PodSummary {
+function summary({ metadata, spec, status }: RawPod): PodSummary {
   const gate = status.conditions?.find(({ type }) => type === "webfarm.dev/registered");
   return {
     name: metadata.name,
@@ -174,6 +180,9 @@ function summary({ metadata, status }: RawPod): PodSummary {
     ready: status.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false,
     terminating: metadata.deletionTimestamp !== undefined,
     gate: gate?.status === "True" ? gate.reason : undefined,
+    waitsForGate: status.conditions?.some(({ type, reason }) => type === "Ready" && reason === "ReadinessGatesNotReady") ?? false,
+    node: spec.nodeName,
+    restarts: (status.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0),
   };
 }
 
