@@ -84,7 +84,8 @@ it("comes back with its objects after the API server and etcd were killed", asyn
 
 it("is cleared away by the next start when its owner was killed, while a living owner's stays", async () => {
   await using mine = await startCluster({ components: "apiserver" });
-  const { directory, killOwner } = await startInAnotherProcess();
+  await using foreign = await startInAnotherProcess();
+  const { directory, killOwner } = foreign;
   const processes = Object.values(readFootprint(directory)?.processes ?? {});
   expect(processes).toHaveLength(2);
   expect(await sweep()).not.toContain(directory);
@@ -109,16 +110,18 @@ it("says which component failed and shows the end of its log", async () => {
   }
 }, 60_000);
 
-interface ForeignCluster {
+interface ForeignCluster extends AsyncDisposable {
   readonly directory: string;
   readonly killOwner: () => Promise<void>;
 }
 
+/** The other process ends by itself, with its cluster, when this one does. */
 async function startInAnotherProcess(): Promise<ForeignCluster> {
   const module = JSON.stringify(join(import.meta.dirname, "cluster.ts"));
   const program = `const { startCluster } = await import(${module});
-    console.log((await startCluster({ components: "apiserver" })).directory); setInterval(() => {}, 1000);`;
-  const owner = spawn(process.execPath, ["--input-type=module", "--eval", program], { stdio: ["ignore", "pipe", "inherit"] });
+    process.stdin.resume().once("end", () => process.exit());
+    console.log((await startCluster({ components: "apiserver" })).directory);`;
+  const owner = spawn(process.execPath, ["--input-type=module", "--eval", program], { stdio: ["pipe", "pipe", "inherit"] });
   const exited = new Promise<void>((resolve) => owner.once("exit", () => resolve()));
   const directory = await new Promise<string>((resolve, reject) => {
     owner.stdout.once("data", (line: Buffer) => resolve(line.toString().trim()));
@@ -128,5 +131,9 @@ async function startInAnotherProcess(): Promise<ForeignCluster> {
     owner.kill("SIGKILL");
     await exited;
   };
-  return { directory, killOwner };
+  const endOwner = async (): Promise<void> => {
+    owner.stdin.end();
+    await exited;
+  };
+  return { directory, killOwner, [Symbol.asyncDispose]: endOwner };
 }

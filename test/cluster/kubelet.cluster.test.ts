@@ -112,6 +112,8 @@ describe("the start of a pod", () => {
     expect(condition(closed, "Ready")).toBe("False");
     expect(closed.status.conditions?.find(({ type }) => type === "Ready")?.reason).toBe("ReadinessGatesNotReady");
 
+    expect((await history("gated")).some((pod) => condition(pod, "Ready") === "True")).toBe(false);
+
     await setGate("gated", "True");
     await waitFor("gated", "condition=Ready");
     expect(condition(await read("gated"), gate)).toBe("True");
