@@ -52,7 +52,7 @@ export function startOperatorProcess(options: OperatorOptions): OperatorProcess 
     if (options.logFile !== undefined) appendFileSync(options.logFile, `${text}\n`);
     lines.push(parsed(text));
   });
-  child.stderr?.on("data", (chunk: Buffer) => (errors += chunk.toString("utf8")));
+  child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString("utf8")));
   const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
   const port = (): unknown => lines.find(({ message }) => message === "The operator runs")?.["port"];
   const url = (): string => `http://127.0.0.1:${String(port())}`;

@@ -1,0 +1,192 @@
+// The life of a pod and of its row, on a real control plane: the row is there before the traffic and goes after the process, for every
+// kind of workload and every way in which a pod can end.
+
+import { afterAll, beforeAll, expect, it } from "@jest/globals";
+import { asksRealServer } from "../database/database.ts";
+import { createFarmWorld } from "../world/farmWorld.ts";
+import type { FarmWorld, PodSummary } from "../world/farmWorld.ts";
+import { createShopFarm, openShopDatabase } from "../world/shopFarm.ts";
+import type { ShopFarm } from "../world/shopFarm.ts";
+
+const limitMs = 60_000;
+/** A real server has no fault script: nothing can be held there. */
+const itHolds = asksRealServer() ? it.skip : it.concurrent;
+
+let world: FarmWorld;
+beforeAll(async () => {
+  world = await createFarmWorld();
+}, 120_000);
+afterAll(() => world.close(), 30_000);
+
+const kinds = [
+  { what: "a Deployment", options: { name: "deployed", kind: "Deployment" } },
+  { what: "a StatefulSet", options: { name: "set", kind: "StatefulSet" } },
+  { what: "a DaemonSet", options: { name: "everywhere", kind: "DaemonSet" } },
+  { what: "a member that selects pods", options: { name: "selected", kind: "ReplicaSet", by: "selector" } },
+] as const;
+
+it.concurrent.each(kinds)(
+  "keeps the row of each pod of $what until the pod's process has ended, and then removes it",
+  async ({ options }) => {
+    await using farm = await createShopFarm(world, { ...options, annotations: { "kubelet.test/stop-ms": "2500" } });
+    await farm.settled(3);
+    const before = await farm.rows();
+    await shrink(farm, options.kind);
+    await farm.until(
+      "the farm shows the pods that end as Draining",
+      async () => (await farm.status()).servers?.some(({ state }) => state === "Draining") ?? false,
+    );
+    expect(await farm.rows()).toEqual(before);
+    await farm.settled(options.kind === "DaemonSet" ? 0 : 1);
+  },
+  limitMs,
+);
+
+/** Down to one pod; a DaemonSet, which has no number, to none. */
+async function shrink(farm: ShopFarm, kind: string): Promise<void> {
+  const elsewhere = { spec: { template: { spec: { nodeSelector: { nowhere: "true" } } } } };
+  if (kind === "DaemonSet") await world.kubectl("patch", "daemonset", farm.name, "-p", JSON.stringify(elsewhere));
+  else await farm.scale(1);
+}
+
+for (const { what, options } of kinds)
+  itHolds(
+    `lets no pod of ${what} be Ready before its row is committed`,
+    async () => {
+      const database = await openShopDatabase();
+      const held = database.faults?.hold(/INSERT INTO/, { times: Infinity });
+      await using farm = await createShopFarm(world, { ...options, name: `${options.name}-held`, database });
+      await held?.reached;
+      await farm.until("the containers are ready and only the gate is shut", async () => {
+        const pods = await farm.alive();
+        return pods.length === 3 && pods.every(({ waitsForGate }) => waitsForGate);
+      });
+      expect(await farm.rows()).toEqual([]);
+      held?.release();
+      await farm.settled(3);
+    },
+    limitMs,
+  );
+
+it.concurrent(
+  "leaves the row of a pod whose container crashes and restarts as it is, to the byte",
+  async () => {
+    await using farm = await createShopFarm(world, { name: "crashing", replicas: 2 });
+    await farm.settled(2);
+    const before = await farm.rows();
+    const { name } = await firstOf(farm);
+    await farm.annotate(name, "kubelet.test/behave=crash", "kubelet.test/crashes=2");
+    await farm.until("the container has restarted twice and is Ready", async () => {
+      const pod = (await farm.pods()).find((candidate) => candidate.name === name);
+      return pod?.restarts === 2 && pod.ready;
+    });
+    expect(await farm.rows()).toEqual(before);
+  },
+  limitMs,
+);
+
+it.concurrent.each([
+  { behave: "evict", phase: "Failed" },
+  { behave: "complete", phase: "Succeeded" },
+])(
+  "removes the row of a pod that ended by itself ($behave), although its object stays",
+  async ({ behave, phase }) => {
+    await using farm = await createShopFarm(world, { name: `ends-${behave}`, replicas: 2 });
+    await farm.settled(2);
+    const { name } = await firstOf(farm);
+    await farm.annotate(name, `kubelet.test/behave=${behave}`);
+    await farm.until("its row has gone", async () => (await farm.row(name)) === undefined);
+    expect((await farm.pods()).find((pod) => pod.name === name)).toMatchObject({ phase, terminating: false });
+    await farm.settled(2); // of its replacement too
+  },
+  limitMs,
+);
+
+it.concurrent(
+  "keeps the row of a pod that does not end because its node is lost, and names the node and the taint that would end it",
+  async () => {
+    await using farm = await createShopFarm(world, { name: "hung", replicas: 2 });
+    await farm.settled(2);
+    const { name, node } = await firstOf(farm);
+    const before = await farm.row(name);
+    await farm.annotate(name, "kubelet.test/behave=node-lost");
+    await farm.deletePod(name);
+    await farm.until("the farm shows it as Draining", async () => (await farm.server(name))?.state === "Draining");
+    expect((await farm.server(name))?.message).toMatch(new RegExp(`\\b${node}\\b.*node\\.kubernetes\\.io/out-of-service`));
+    await farm.scale(0);
+    await farm.until("the rows of the others have gone", async () => (await farm.rows()).length === 1);
+    expect(await farm.rows()).toEqual([before]);
+    await farm.deletePod(name, "by force");
+  },
+  limitMs,
+);
+
+it.concurrent(
+  "keeps the row of a pod that lost its labels until that pod has ended",
+  async () => {
+    await using farm = await createShopFarm(world, { name: "relabelled", replicas: 2 });
+    await farm.settled(2);
+    const { name } = await firstOf(farm);
+    const before = await farm.row(name);
+    await world.kubectl("label", "pod", name, "--overwrite", "app=none");
+    await farm.settled(3); // the workload replaces it
+    expect(await farm.row(name)).toEqual(before);
+    await farm.deletePod(name);
+    await farm.settled(2);
+    expect(await farm.row(name)).toBeUndefined();
+  },
+  limitMs,
+);
+
+it.concurrent(
+  "gives the row of a StatefulSet's pod to the next pod of its name, and opens that pod's gate only then",
+  async () => {
+    await using farm = await createShopFarm(world, { name: "replaced", kind: "StatefulSet", replicas: 2 });
+    await farm.settled(2);
+    const old = await firstOf(farm);
+    const before = await farm.row(old.name);
+    const held = farm.database.faults?.hold(/^UPDATE s SET/m, { times: Infinity });
+    await farm.deletePod(old.name);
+    if (held !== undefined) {
+      await held.reached;
+      await farm.until("only the gate of the next pod is shut", async () => {
+        const pod = await firstOf(farm);
+        return pod.name === old.name && pod.uid !== old.uid && pod.waitsForGate;
+      });
+      expect(await farm.row(old.name)).toEqual(before);
+      held.release();
+    }
+    await farm.until("the next pod is Ready", async () => {
+      const pod = await firstOf(farm);
+      return pod.uid !== old.uid && pod.ready;
+    });
+    const after = await farm.row(old.name);
+    expect(after?.ServerID).toBe(before?.ServerID);
+    expect(after?.ServerGUID).not.toBe(before?.ServerGUID);
+    await farm.settled(2);
+  },
+  limitMs,
+);
+
+it.concurrent(
+  "replaces the rows one by one in a rolling update, each before its pod is Ready and after its pod has ended",
+  async () => {
+    await using farm = await createShopFarm(world, { name: "rolling", replicas: 3, annotations: { "kubelet.test/stop-ms": "1000" } });
+    await farm.settled(3);
+    const before = await farm.names();
+    await world.kubectl("set", "image", "deployment/rolling", "web=shop:2");
+    await farm.until("all pods are new", async () => {
+      const names = (await farm.alive()).map(({ name }) => name);
+      return names.length > 0 && names.every((name) => !before.includes(name));
+    });
+    await farm.settled(3);
+  },
+  limitMs,
+);
+
+/** The first of the living pods, by name. */
+async function firstOf(farm: ShopFarm): Promise<PodSummary> {
+  const [first] = await farm.alive();
+  if (first === undefined) throw new Error(`${farm.name} has no living pod`);
+  return first;
+}

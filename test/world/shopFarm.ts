@@ -1,0 +1,126 @@
+// One farm of a test with a database of its own: a workload, the WebFarm that keeps its rows, and a witness that looks all the while
+// whether a row went before its pod had ended, a pod was Ready without its row, or a name had two rows.
+
+import { expect } from "@jest/globals";
+import type { WebFarmStatus } from "../../operator/farm/resource.generated.ts";
+import { openTestDatabase } from "../database/database.ts";
+import type { TestDatabase } from "../database/database.ts";
+import type { FarmWorld, PodSummary } from "./farmWorld.ts";
+import { application, secret, webFarm } from "./manifests.ts";
+import type { AppOptions, SpecPart } from "./manifests.ts";
+import { until } from "./until.ts";
+import type { UntilOptions } from "./until.ts";
+import { startWitness } from "./witness.ts";
+import { insertForeign, isRowOf, wholeRows } from "./wholeRow.ts";
+import type { ForeignRow, WholeRow } from "./wholeRow.ts";
+import type { Witness } from "./witness.ts";
+
+export type Server = NonNullable<WebFarmStatus["servers"]>[number];
+
+export interface ShopFarmOptions extends Omit<AppOptions, "namespace" | "name"> {
+  /** Of the workload, the WebFarm, the Secret and the label app. */
+  readonly name: string;
+  readonly spec?: SpecPart;
+  /** How the farm finds the pods; default its workload. */
+  readonly by?: "workload" | "selector";
+  /** Rows that were there before. */
+  readonly foreign?: readonly ForeignRow[];
+  /** Made before, by openShopDatabase; it goes with the farm. Default one of its own. */
+  readonly database?: TestDatabase;
+  /** A farm whose database this one uses too. */
+  readonly sharing?: ShopFarm;
+}
+
+export interface ShopFarm extends AsyncDisposable {
+  readonly name: string;
+  readonly database: TestDatabase;
+  readonly witness: Witness;
+  readonly rows: () => Promise<readonly WholeRow[]>;
+  readonly names: () => Promise<readonly string[]>;
+  readonly row: (name: string) => Promise<WholeRow | undefined>;
+  readonly pods: () => Promise<readonly PodSummary[]>;
+  /** Neither terminating nor ended. */
+  readonly alive: () => Promise<readonly PodSummary[]>;
+  readonly status: () => Promise<WebFarmStatus>;
+  readonly server: (name: string) => Promise<Server | undefined>;
+  readonly scale: (replicas: number) => Promise<unknown>;
+  readonly annotate: (pod: string, ...annotations: readonly string[]) => Promise<unknown>;
+  readonly deletePod: (pod: string, how?: "kindly" | "by force") => Promise<unknown>;
+  readonly until: (what: string, condition: () => Promise<boolean> | boolean, options?: UntilOptions) => Promise<void>;
+  /** Resolves when so many pods live, all are Ready, and the rows besides the foreign ones are theirs, each with its pod's mark. */
+  readonly settled: (pods: number) => Promise<void>;
+}
+
+export const isAlive = ({ terminating, phase }: PodSummary): boolean => !terminating && phase !== "Succeeded" && phase !== "Failed";
+
+export const openShopDatabase = async (): Promise<TestDatabase> => await openTestDatabase({ kentico: { version: "13", mode: "2" } });
+
+export async function createShopFarm(world: FarmWorld, options: ShopFarmOptions): Promise<ShopFarm> {
+  const { name, kind = "Deployment" } = options;
+  const database = options.sharing?.database ?? options.database ?? (await openShopDatabase());
+  for (const row of options.foreign ?? []) await insertForeign(database, row);
+  const foreign = new Set((options.foreign ?? []).map((row) => row.name));
+  const member =
+    options.by === "selector"
+      ? { name: "live", selector: { matchLabels: { app: name } } }
+      : { name: "live", workloadRef: { apiVersion: "apps/v1", kind, name } };
+  const spec: SpecPart = {
+    database: { connectionStringSecretRef: { name, key: "CMSConnectionString" } },
+    members: [member],
+    ...options.spec,
+  };
+  const rows = (): Promise<readonly WholeRow[]> => wholeRows(database);
+  const pods = (): Promise<readonly PodSummary[]> => world.pods(`farm=${name}`); // a label that no selector looks at
+  const alive = async (): Promise<readonly PodSummary[]> => (await pods()).filter(isAlive);
+  const status = (): Promise<WebFarmStatus> => world.status(name);
+  await world.apply(
+    secret(world.namespace, name, { CMSConnectionString: database.connectionStringFor(await database.createLogin()) }),
+    webFarm(world.namespace, name, spec),
+    application({ graceSeconds: 1, ...options, namespace: world.namespace, labels: { ...options.labels, farm: name } }),
+  );
+  const witness = startWitness({ rows, pods });
+  const waited = (what: string, condition: () => Promise<boolean> | boolean, untilOptions: UntilOptions = {}): Promise<void> =>
+    until(`${name}: ${what}`, condition, {
+      everyMs: 100,
+      seen: async () => ({
+        rows: await rows(),
+        pods: await pods(),
+        status: await status(),
+        log: world.operator.lines.filter(({ farm, level }) => farm === `${world.namespace}/${name}` || level !== "debug").slice(-15),
+        stderr: world.operator.stderr(),
+      }),
+      ...untilOptions,
+    });
+  return {
+    ...{ name, database, witness, rows, pods, alive, status, until: waited },
+    names: async () => (await rows()).map(({ ServerName }) => ServerName),
+    row: async (wanted) => (await rows()).find(({ ServerName }) => ServerName === wanted),
+    server: async (wanted) => (await status()).servers?.find((server) => server.name === wanted),
+    scale: (replicas) => world.kubectl("scale", kind, name, `--replicas=${replicas}`),
+    annotate: (pod, ...annotations) => world.kubectl("annotate", "pod", pod, "--overwrite", ...annotations),
+    deletePod: (pod, how = "kindly") =>
+      world.kubectl("delete", "pod", pod, "--wait=false", ...(how === "by force" ? ["--force", "--grace-period=0"] : [])),
+    settled: (count) =>
+      waited(`${count} pods live, are Ready and have their rows`, async () => {
+        const living = await alive();
+        const ours = (await rows()).filter(({ ServerName }) => !foreign.has(ServerName));
+        return (
+          living.length === count &&
+          ours.length === count &&
+          living.every((pod) => pod.ready && pod.gate === "Registered" && ours.some((row) => isRowOf(pod, row)))
+        );
+      }),
+    [Symbol.asyncDispose]: async () => {
+      const seen = await witness.stop();
+      if (database.real) await leave(world, name);
+      if (options.sharing === undefined) await database.close();
+      expect({ looked: witness.looks() > 0, seen }).toEqual({ looked: true, seen: [] });
+    },
+  };
+}
+
+/** A real server does not drop a database that the operator goes on asking. */
+async function leave(world: FarmWorld, name: string): Promise<void> {
+  await world.kubectl("annotate", "wf", name, "--overwrite", "webfarm.dev/skip-cleanup=true");
+  await world.kubectl("delete", "wf", name, "--ignore-not-found", "--timeout=20s");
+}
