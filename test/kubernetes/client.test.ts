@@ -183,7 +183,7 @@ describe("a 401", () => {
     const source: KubeConfigSource = {
       namespace: undefined,
       current: () => (sources[0] as KubeConfigSource).current(),
-      reload: () => void (sources.length > 1 && sources.shift()),
+      reload: () => void sources.splice(0, sources.length > 1 ? 1 : 0),
     };
     api = await createClient({ source, clock, userAgent: "test" });
   }

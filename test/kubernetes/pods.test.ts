@@ -333,7 +333,7 @@ describe("against a server", () => {
     test("begins again when a page has expired, three times at most", async () => {
       const answer = livePods(api, { namespace: "shop" }).then(
         () => "it answered",
-        (error: Error) => error.message,
+        (error: unknown) => String(error),
       );
       for (let attempt = 0; attempt < 3; attempt += 1) {
         const first = await server.next();
@@ -394,14 +394,14 @@ describe("against a server", () => {
     });
 
     test("refused although it is that pod is an error", async () => {
-      const answer = open().catch((error: Error) => error.message);
+      const answer = open().catch((error: unknown) => String(error));
       (await server.next()).status(409, "Conflict", { message: "the object has been modified" });
       (await server.next()).json(rawPod({ name: "a" }));
       expect(await answer).toContain("the object has been modified");
     });
 
     test("refused for want of rights is an error", async () => {
-      const answer = open().catch((error: Error) => error.message);
+      const answer = open().catch((error: unknown) => String(error));
       (await server.next()).status(403, "Forbidden", { message: "may not patch pods/status" });
       expect(await answer).toContain("may not patch pods/status");
     });
