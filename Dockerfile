@@ -1,6 +1,6 @@
 # The bundle of `make build` on a base without shell or package manager, whose entry point is node. The heap stays at three quarters of the
-# container's memory limit. A mirror of the base: --build-arg BASE=...
-ARG BASE=gcr.io/distroless/nodejs24-debian13:nonroot
+# container's memory limit. Name the base: docker build --build-arg BASE=<your registry>/distroless/nodejs24-debian13:nonroot .
+ARG BASE
 FROM ${BASE}
 WORKDIR /app
 COPY dist/operator.mjs dist/operator.mjs.map ./

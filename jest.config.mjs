@@ -9,6 +9,7 @@ const common = {
 
 /** @type {import("jest").Config} */
 export default {
+  testTimeout: 120_000,
   coverageProvider: "v8",
   projects: [
     {
@@ -18,6 +19,12 @@ export default {
       testPathIgnorePatterns: ["\\.(db|cluster)\\.test\\.ts$"],
     },
     { ...common, displayName: "database", testMatch: ["<rootDir>/test/**/*.db.test.ts"] },
-    { ...common, displayName: "cluster", testMatch: ["<rootDir>/test/**/*.cluster.test.ts"] },
+    {
+      ...common,
+      displayName: "cluster",
+      testMatch: ["<rootDir>/test/**/*.cluster.test.ts"],
+      globalSetup: "<rootDir>/test/cluster/globalSetup.ts",
+      globalTeardown: "<rootDir>/test/cluster/globalTeardown.ts",
+    },
   ],
 };

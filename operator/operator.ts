@@ -83,7 +83,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   });
   const events = createEvents({ api, clock, log, metrics: eventMetrics, reportingInstance: identity });
   const databases = openDatabases({
-    ...{ clock, log, version, allowedHosts: config.allowedDatabaseHosts },
+    ...{ clock, log, allowedHosts: config.allowedDatabaseHosts },
     metrics: metrics.sql,
   });
   const cluster = clusterOf({ api, clock, farms, pods, events });
@@ -153,7 +153,7 @@ interface ClusterParts {
 }
 
 function clusterOf({ api, clock, farms, pods, events }: ClusterParts): Cluster {
-  const workloads = createWorkloads({ api, clock });
+  const workloads = createWorkloads({ api });
   const namespaces = createNamespaces(api);
   return {
     farm: (key) => farms.get(key),

@@ -1,10 +1,10 @@
 // Writes the README's generated parts between their markers: the reference of the spec from the CRD, the permission script from the
-// statements. With --check it writes nothing and fails when a part is not fresh. It never touches anything outside the markers.
+// statements, the table of variables from operator/config.ts. With --check it writes nothing and fails when a part is not fresh. It never touches anything outside the markers.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { configVariables } from "../operator/config.ts";
 import { permissionScript } from "../operator/sqlserver/permissions.ts";
-import { withConfigTable } from "./generateConfigTable.ts";
 
 interface Schema {
   readonly description?: string;
@@ -17,6 +17,17 @@ interface Schema {
 }
 
 const root = join(import.meta.dirname, "..");
+
+const cell = (text: string): string => text.replaceAll("\n", " ").replaceAll("|", "\\|");
+
+/** Each environment variable: name, default, rule, meaning. */
+export function configTable(): string {
+  const rows = configVariables.map(
+    ({ name, fallback, rule, description }) =>
+      `| \`${name}\` | ${fallback === "" ? "(empty)" : `\`${cell(fallback)}\``} | ${cell(rule)} | ${cell(description)} |`,
+  );
+  return ["| variable | default | value | meaning |", "| --- | --- | --- | --- |", ...rows].join("\n");
+}
 
 /** Each field of the spec: path, values, default, meaning. */
 export function specTable(crdText: string): string {
@@ -34,7 +45,7 @@ function rowsOf(schema: Schema, path: string): readonly string[] {
     const shown = field.type === "array" && field.items?.properties !== undefined ? `${here}[]` : here;
     const values = field.enum?.join(", ") ?? (field.type === "array" ? `list of ${field.items?.type ?? "values"}s` : (field.type ?? ""));
     const fallback = required.includes(name) ? "required" : field.default === undefined ? "" : `\`${JSON.stringify(field.default)}\``;
-    const row = `| \`${shown}\` | ${values} | ${fallback} | ${(field.description ?? "").replaceAll("\n", " ").replaceAll("|", "\\|")} |`;
+    const row = `| \`${shown}\` | ${values} | ${fallback} | ${cell(field.description ?? "")} |`;
     return [row, ...rowsOf(field, shown)];
   });
 }
@@ -48,15 +59,20 @@ export function withPart(text: string, name: string, body: string): string {
   return `${text.slice(0, from)}${begin}\n\n${body}\n\n${text.slice(to)}`;
 }
 
-async function main(args: readonly string[]): Promise<void> {
-  const path = join(root, "README.md");
-  const text = await readFile(path, "utf8");
-  const crd = await readFile(join(root, "crds/webfarm.dev_webfarms.yaml"), "utf8");
+/** The text with every generated part fresh. Throws where a marker is missing, doubled or in the wrong order. */
+export function withFreshParts(text: string, crdText: string): string {
   const permissions = `\`\`\`sql\n${permissionScript("dbo").trimEnd()}\n\`\`\``;
-  const fresh = withConfigTable(withPart(withPart(text, "spec", specTable(crd)), "permissions", permissions));
+  const parts = { permissions, spec: specTable(crdText), config: configTable() };
+  return Object.entries(parts).reduce((fresh, [name, body]) => withPart(fresh, name, body), text);
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const path = args.find((arg) => arg !== "--check") ?? join(root, "README.md");
+  const text = await readFile(path, "utf8");
+  const fresh = withFreshParts(text, await readFile(join(root, "crds/webfarm.dev_webfarms.yaml"), "utf8"));
   if (fresh === text) return;
   if (args.includes("--check")) {
-    console.error("README.md is not fresh: run `make generate`");
+    console.error(`${path} is not fresh: run \`make generate\` (node scripts/generateReadme.ts)`);
     process.exitCode = 1;
   } else await writeFile(path, fresh);
 }

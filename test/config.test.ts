@@ -1,12 +1,6 @@
-// What the environment may say, and what a person reads who got it wrong; and that the README's table follows from the definition.
-import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { promisify } from "node:util";
+// What the environment may say, and what a person reads who got it wrong.
 import { describe, expect, test } from "@jest/globals";
 import { type Config, configVariables, type Environment, parseConfig } from "../operator/config.ts";
-import { configTable, withConfigTable } from "../scripts/generateConfigTable.ts";
 
 function accepted(env: Environment): Config {
   const parsed = parseConfig(env);
@@ -136,44 +130,4 @@ test.each([
   "WEBFARM_workers",
 ])("%s is no service link and unknown", (name) => {
   expect(refused({ [name]: "x" })).toContain(`${name}="x": unknown`);
-});
-
-describe("the table", () => {
-  test("names each variable with its default and rule", () => {
-    expect(configTable()).toContain(
-      "| `WEBFARM_WORKERS` | `8` | a whole number from 1 to 64 | How many farms are reconciled at the same time. |",
-    );
-    expect(configTable().split("\n")).toHaveLength(2 + configVariables.length);
-  });
-
-  test("replaces what is between the markers and nothing else, and is stable", () => {
-    const once = withConfigTable("# A\n<!-- config:begin -->old<!-- config:end -->\nB");
-    expect(once).toBe(`# A\n<!-- config:begin -->\n\n${configTable()}\n\n<!-- config:end -->\nB`);
-    expect(withConfigTable(once)).toBe(once);
-  });
-
-  test.each([
-    "none",
-    "<!-- config:begin -->",
-    "<!-- config:end --><!-- config:begin -->",
-    "<!-- config:begin --><!-- config:begin --><!-- config:end -->",
-  ])("is refused a file with the markers of %j", (text) => {
-    expect(() => withConfigTable(text)).toThrow("once each");
-  });
-
-  test("the script writes the file it is given, and --check fails until it has", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "config-table-"));
-    try {
-      const file = join(folder, "README.md");
-      await writeFile(file, "x\n<!-- config:begin -->\n<!-- config:end -->\n");
-      const script = (...args: string[]): Promise<unknown> =>
-        promisify(execFile)(process.execPath, ["scripts/generateConfigTable.ts", ...args]);
-      await expect(script("--check", file)).rejects.toThrow("not fresh");
-      await script(file);
-      await script("--check", file);
-      expect(await readFile(file, "utf8")).toContain(configTable());
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  });
 });

@@ -6,7 +6,7 @@ import { connectTo } from "./connection.ts";
 import type { ClusterConnection } from "./connection.ts";
 
 /** In this variable jest's parent process hands the folder of the shared cluster to the test processes. */
-export const sharedDirectoryVariable = "WEBFARM_TEST_CLUSTER";
+export const sharedDirectoryVariable = "TEST_CLUSTER_DIRECTORY";
 
 export interface SharedCluster extends ClusterConnection {
   /** Name of a fresh namespace that has its default ServiceAccount. */
