@@ -1,5 +1,6 @@
-// Reads what a farm's database needs from Secrets and ConfigMaps, seldom: at first use, after a refused login, every 60 seconds. What was
-// read stays in memory, so that a WebFarm whose Secret was deleted first can still be cleaned up. Nothing of it is ever logged.
+// Reads what a farm's database needs from Secrets and ConfigMaps, seldom: at first use, after a refused login, when a person asks for a
+// pass, every 60 seconds. What was read stays in memory, so that a WebFarm whose Secret was deleted first can still be cleaned up. Nothing
+// of it is ever logged.
 
 import type { Clock } from "../controller/clock.ts";
 import type { DatabaseProblem, Milliseconds, WebFarm } from "../farm/model.ts";
@@ -23,8 +24,8 @@ interface Request {
   readonly version: string;
   readonly farm: WebFarm;
   readonly cache: CredentialCache | undefined;
-  /** The database refused the login: read again at once. */
-  readonly loginFailed: boolean;
+  /** The database refused the login, or a person asked for a pass: read again at once. */
+  readonly isDue: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -34,7 +35,7 @@ export async function readCredentials(
 ): Promise<{ readonly credentials: Credentials; readonly cache: CredentialCache | undefined }> {
   const { clock, farm, cache } = request;
   const isCurrent = cache !== undefined && cache.generation === farm.generation;
-  if (isCurrent && cache.material !== undefined && !request.loginFailed && clock.monotonic() - cache.atMs < rereadMs) {
+  if (isCurrent && cache.material !== undefined && !request.isDue && clock.monotonic() - cache.atMs < rereadMs) {
     return { credentials: { kind: "known", material: cache.material }, cache };
   }
   const read = await materialOf(request).catch((error: unknown) => {

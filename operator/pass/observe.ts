@@ -84,8 +84,8 @@ async function readTable(
     table: { kind: "unavailable", problem, ...(cache.facts !== undefined && { facts: cache.facts }) },
   });
   const loginFailed = cache.failure?.problem.kind === "login" && clock.monotonic() >= cache.failure.retryMs;
-  const read = await readCredentials({ ...options, farm, cache: state.credentials, loginFailed, signal }).catch((error: unknown) =>
-    problemOf(error),
+  const read = await readCredentials({ ...options, farm, cache: state.credentials, isDue: loginFailed || isAsked, signal }).catch(
+    (error: unknown) => problemOf(error),
   );
   if ("reason" in read) return unavailable(read);
   state.credentials = read.cache;
