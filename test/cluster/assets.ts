@@ -1,7 +1,7 @@
 // Finds the programs of the control plane, or builds them from the go.mod files in tools/: TEST_ASSET_<PROGRAM> first,
 // then KUBEBUILDER_ASSETS, then the cache. It never downloads a binary, and never builds what somebody brought along.
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { access, chmod, link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
@@ -129,9 +129,13 @@ async function build(tool: Tool, plan: Build): Promise<void> {
     progress(`building ${tool} ${plan.version} (${place}, about ${plan.recipe.coldMinutes} min on a cold machine) …`);
     const started = Date.now();
     const unfinished = `${plan.target}.${process.pid}.tmp`;
-    await compile(tool, plan, unfinished);
-    await chmod(unfinished, 0o755);
-    await rename(unfinished, plan.target);
+    try {
+      await compile(tool, plan, unfinished);
+      await chmod(unfinished, 0o755);
+      await rename(unfinished, plan.target);
+    } finally {
+      await rm(unfinished, { force: true });
+    }
     progress(`built ${tool} ${plan.version} in ${Math.round((Date.now() - started) / 1000)} s`);
   } finally {
     await release();
@@ -161,7 +165,7 @@ async function compile(tool: Tool, plan: Build, output: string): Promise<void> {
 /** Waits while another living process holds the lock; a dead one's lock is taken over. Returns the release. */
 async function acquire(lock: string, tool: Tool): Promise<() => Promise<void>> {
   // Linking a finished file makes the lock and its owner's name appear in one step.
-  const own = `${lock}.${process.pid}`;
+  const own = `${lock}.${randomUUID()}`;
   await writeFile(own, JSON.stringify(identify(process.pid)));
   try {
     let toldAt = 0;

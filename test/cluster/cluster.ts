@@ -127,7 +127,7 @@ function launcher(layout: Layout, programs: Readonly<Record<Component, string>>,
   };
 }
 
-/** Polls until the condition holds; an owner that exits without stopping takes its processes with it. */
+/** Polls until the condition holds; rejects as soon as a component has ended. */
 async function reached(what: string, holds: () => Promise<boolean>, limits: { deadline: number; launch: Launcher }): Promise<void> {
   while (!(await holds())) {
     const ended = limits.launch.ended();
@@ -151,6 +151,7 @@ async function hasDefaultAccount(access: ApiAccess): Promise<boolean> {
 }
 
 function eraseOnce(directory: string, running: () => readonly ProcessIdentity[]): () => Promise<void> {
+  // An owner that exits without stopping takes its processes with it; the folder goes at the next start.
   const killAll = (): void => {
     for (const identity of running()) kill(identity, "SIGKILL");
   };
