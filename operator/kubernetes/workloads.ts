@@ -86,7 +86,8 @@ async function readScale(api: KubernetesApi, workload: WorkloadName, plurals: Ma
   if (parsed.kind === "invalid")
     return { kind: "unknown", reason: "InvalidSelector", message: `The scale subresource of ${named(ref)}: ${parsed.message}.` };
   if (isEmptySelector(parsed.selector)) return emptySelector(ref);
-  return found(scale, parsed.selector, numberOf(recordOf(scale["spec"])["replicas"]));
+  // autoscaling/v1 leaves a zero out.
+  return found(scale, parsed.selector, numberOf(recordOf(scale["spec"])["replicas"]) ?? 0);
 }
 
 /** The plural from API discovery, kept once the kind was found to have a scale subresource. */

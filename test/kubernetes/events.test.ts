@@ -19,7 +19,7 @@ beforeEach(async () => {
     api,
     clock,
     log: quiet,
-    metrics: { written: () => void counts.written++, failed: () => void counts.failed++, dropped: () => void counts.dropped++ },
+    metrics: { written: () => (counts.written += 1), failed: () => (counts.failed += 1), dropped: () => (counts.dropped += 1) },
     reportingInstance: "operator-1",
   });
 });

@@ -138,7 +138,7 @@ describe("a decoded WebFarm", () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (spec, members) => {
         expect(decodeFarm(rawFarm(spec as object)).key).toBe("shop/main");
-        expect(decodeFarm(rawFarm({ ...minimal, members } as object)).key).toBe("shop/main");
+        expect(decodeFarm(rawFarm({ ...minimal, members })).key).toBe("shop/main");
       }),
     );
   });
