@@ -44,7 +44,9 @@ export function conditionsOf(assessment: Assessment): readonly Condition[] {
   return Object.entries(all).map(([type, verdict]) => ({ type, ...verdict, message: cut(verdict.message, longestMessage) }));
 }
 
-export const cut = (text: string, length: number): string => (text.length <= length ? text : `${text.slice(0, length - 1)}…`);
+/** Never half a character: the API server would store another one, and the status would differ for ever. */
+export const cut = (text: string, length: number): string =>
+  (text.length <= length ? text : `${text.slice(0, length - 1).replace(/[\uD800-\uDBFF]$/, "")}…`).toWellFormed();
 
 function databaseReachable({ table }: Observation): Verdict {
   switch (table.kind) {
@@ -111,10 +113,11 @@ const silences: Readonly<Record<Silence, Verdict>> = {
 function synced({ observation, plan, authority, outcome }: Assessment): Verdict {
   if (authority.silence !== undefined) return silences[authority.silence];
   if (outcome.problem !== undefined) return { status: "False", reason: outcome.problem.reason, message: outcome.problem.message };
-  const [refused] = outcome.refused;
+  const allRefused = refusedRows(plan, authority, outcome);
+  const [refused] = allRefused;
   if (refused !== undefined) {
-    const others = outcome.refused.length > 1 ? ` (and ${outcome.refused.length - 1} more)` : "";
-    return { status: "False", reason: refused.problem.reason, message: `Row ${refused.name}${others}: ${refused.problem.message}` };
+    const others = allRefused.length > 1 ? ` (and ${allRefused.length - 1} more)` : "";
+    return { status: "False", reason: refused.why.reason, message: `Row ${refused.name}${others}: ${refused.why.message}` };
   }
   if (observation.table.kind !== "read")
     return { status: "Unknown", reason: "DatabaseUnavailable", message: "The rows have not been read." };
@@ -125,6 +128,21 @@ function synced({ observation, plan, authority, outcome }: Assessment): Verdict 
     reason: open === 0 ? "UpToDate" : "InProgress",
     message: open === 0 ? "The rows are as the policy wants them." : `${open} rows are about to be written.`,
   };
+}
+
+interface RefusedRow {
+  readonly name: string;
+  readonly why: { readonly reason: string; readonly message: string; readonly stalled?: boolean };
+}
+
+/** Refused in this pass, or before and not to be tried again yet: the row is as absent as it was. */
+function refusedRows(plan: Plan, authority: Authority, outcome: Outcome): readonly RefusedRow[] {
+  const now = outcome.refused.map(({ name, problem }) => ({ name, why: problem }));
+  const names = new Set(now.map(({ name }) => name));
+  const before = authority.create
+    ? plan.refused.filter(({ name }) => !names.has(name)).map(({ name, refusal }) => ({ name, why: refusal }))
+    : [];
+  return [...now, ...before].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 type Parts = Readonly<Record<"DatabaseReachable" | "WorkloadsResolved" | "SettingsCompatible" | "Synced", Verdict>>;
@@ -140,7 +158,7 @@ function ready({ farm }: Observation, parts: Parts): Verdict {
   return failing ?? { status: "True", reason: "Ready", message: "The farm's rows are kept." };
 }
 
-function stalled({ observation, plan, outcome }: Assessment, parts: Parts): Verdict {
+function stalled({ observation, plan, authority, outcome }: Assessment, parts: Parts): Verdict {
   const { farm, table } = observation;
   const cause = (verdict: Verdict): Verdict => ({ ...verdict, status: "True" });
   if (farm.unsupported.length > 0)
@@ -148,22 +166,27 @@ function stalled({ observation, plan, outcome }: Assessment, parts: Parts): Verd
   if (table.kind === "unavailable" && table.problem.stalled) return cause(parts.DatabaseReachable);
   if (parts.SettingsCompatible.status === "False" || parts.SettingsCompatible.reason === "SettingsUnreadable")
     return cause(parts.SettingsCompatible);
-  if (outcome.problem?.stalled === true || outcome.refused.some(({ problem }) => problem.stalled)) return cause(parts.Synced);
+  if (outcome.problem?.stalled === true || refusedRows(plan, authority, outcome).some(({ why }) => why.stalled === true))
+    return cause(parts.Synced);
   if (parts.Synced.reason === "TooManyRows") return cause(parts.Synced);
   if (plan.blocked.length > 0)
     return { status: "True", reason: "RemovalsBlocked", message: "Rows wait for a person; see RemovalsBlocked." };
   return { status: "False", reason: "Progressing", message: "Nothing waits for a person." };
 }
 
-function ownershipConflict({ plan }: Assessment): Verdict {
-  const conflicts = plan.servers.filter(({ state }) => state === "Conflict");
+const notRead: Verdict = { status: "Unknown", reason: "NotObserved", message: "The rows have not been read." };
+
+function ownershipConflict({ plan, observation }: Assessment): Verdict {
+  const conflicts = plan.servers.filter(({ state }) => state === "Conflict").toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const [first] = conflicts;
+  if (first === undefined && observation.table.kind !== "read") return notRead;
   if (first === undefined) return { status: "False", reason: "NoConflict", message: "No pod's server name is in use by somebody else." };
   const others = conflicts.length > 1 ? ` (and ${conflicts.length - 1} more)` : "";
   return { status: "True", reason: first.reason, message: `${first.name}${others}: ${first.message}` };
 }
 
-function removalsBlocked({ plan }: Assessment): Verdict {
+function removalsBlocked({ plan, observation }: Assessment): Verdict {
+  if (observation.table.kind !== "read") return notRead;
   const [first] = plan.blocked;
   if (first === undefined) return { status: "False", reason: "NothingBlocked", message: "No row waits for a person." };
   const view = plan.servers.find(({ row, state }) => state === "Blocked" && row?.serverID === first.serverID);

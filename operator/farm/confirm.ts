@@ -37,7 +37,8 @@ function isFree(row: ServerRow, live: LiveRead, members: readonly MemberObservat
   const mark = readMark(row.guid);
   switch (live.kind) {
     case "named":
-      return live.name === row.name && (live.pod === undefined || hasEnded(live.pod));
+      // Pods have names in lower case; a row's name is the pod's whatever its case.
+      return live.name === comparable(row.name) && (live.pod === undefined || hasEnded(live.pod));
     case "listed":
       return !live.pods.some((pod) => !hasEnded(pod) && (podHash(pod.uid) === mark?.pod || yieldsName(pod, members, row)));
   }

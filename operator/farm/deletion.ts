@@ -4,7 +4,7 @@
 import { hasEnded } from "./hasEnded.ts";
 import { kinship } from "./mark.ts";
 import type { FarmMemory } from "./memory.ts";
-import type { Milliseconds, ServerRow } from "./model.ts";
+import type { Milliseconds, Pod, ServerRow } from "./model.ts";
 import type { Observation } from "./observation.ts";
 import type { Plan } from "./plan.ts";
 import { isSilencedByPerson } from "./policy.ts";
@@ -43,12 +43,23 @@ export function releaseOf(
   if (leavesRows(observation, authority)) return { kind: "release", reason: "NothingToDo", left: [] };
   const seenMs = nowMs - (memory.deletingSinceMs ?? nowMs);
   const elapsedMs = Math.max(seenMs, moment.nowWallMs - (farm.deletionAtMs ?? moment.nowWallMs));
-  const graces = plan.desired.claimed.filter(({ pod }) => !hasEnded(pod)).map(({ pod }) => pod.graceSeconds * 1000 + gracePaddingMs);
+  const graces = remainingPods(observation, plan).map(({ graceSeconds }) => graceSeconds * 1000 + gracePaddingMs);
   const mostMs = Math.max(limitMs, ...graces);
   const waiting = pods.synced ? rowsToWaitFor(observation, plan) : undefined;
   if (elapsedMs >= mostMs && seenMs >= shortestMs) return { kind: "release", reason: "TimedOut", left: waiting ?? [] };
   if (seenMs >= shortestMs && moment.readIsFresh && waiting?.length === 0) return { kind: "release", reason: "Clean", left: [] };
   return { kind: "wait", lookAgainMs: seenMs < shortestMs ? shortestMs - seenMs : Math.min(5_000, Math.max(0, mostMs - elapsedMs)) };
+}
+
+/** The farm's pods that have not ended, also those that no member selects any more because its workload is gone. */
+function remainingPods({ table, identity, pods }: Observation, plan: Plan): readonly Pod[] {
+  const rows = table.kind === "read" ? table.read.rows : [];
+  const ofRows = rows.flatMap((row) => {
+    const kin = kinship(row, identity);
+    const where = kin.kind === "ours" ? whereabouts(kin.pod, { pods }) : undefined;
+    return where?.kind === "alive" || where?.kind === "draining" ? [where.pod] : [];
+  });
+  return [...plan.desired.claimed.map(({ pod }) => pod), ...ofRows].filter((pod) => !hasEnded(pod));
 }
 
 /** Undefined while the rows are not known. */

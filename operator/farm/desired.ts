@@ -42,7 +42,10 @@ export function desiredServers(observation: Observation, rows: readonly ServerRo
 }
 
 function holdersOf(claimed: readonly ClaimedPod[], rows: readonly ServerRow[]): ReadonlyMap<string, ClaimedPod> {
-  const marked = new Map<string, PodHash | undefined>(rows.map((row) => [comparable(row.name), readMark(row.guid)?.pod]));
+  // Where a name has several rows, the smallest ServerID counts.
+  const marked = new Map<string, PodHash | undefined>(
+    rows.toSorted((a, b) => b.serverID - a.serverID).map((row) => [comparable(row.name), readMark(row.guid)?.pod]),
+  );
   const holders = new Map<string, ClaimedPod>();
   for (const candidate of claimed) {
     if (!candidate.name.ok) continue;

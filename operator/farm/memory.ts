@@ -2,6 +2,7 @@
 // a crash; then every wait only starts anew. No evidence for a removal is kept here but "a live read of this process found it gone".
 
 import { hasEnded, isAlive } from "./hasEnded.ts";
+import { readMark } from "./mark.ts";
 import type { Milliseconds, PodUid, ServerRow } from "./model.ts";
 import type { Observation } from "./observation.ts";
 
@@ -42,6 +43,8 @@ export interface Refusal {
   readonly reason: string;
   readonly message: string;
   readonly retryMs: Milliseconds;
+  /** Only a person can end it. */
+  readonly stalled?: boolean;
 }
 
 export const emptyMemory: FarmMemory = {
@@ -66,14 +69,24 @@ export function remember(memory: FarmMemory, observation: Observation): FarmMemo
     ...memory,
     boundSince: boundSince(memory, observation),
     removedAsMissing: memory.removedAsMissing.filter((at) => nowMs - at < missingWindowMs),
-    late: { ...memory.late, restarting: restarting(memory, observation) },
+    // Nothing was under way when the last pass ended: the next wave of late pods is counted anew.
+    late: { quota: memory.late.restarting.size === 0 ? 0 : memory.late.quota, restarting: restarting(memory, observation) },
     refusals: new Map([...memory.refusals].filter(([, refusal]) => refusal.retryMs > nowMs)),
     ...(observation.farm.deletionAtMs !== undefined && { deletingSinceMs: memory.deletingSinceMs ?? nowMs }),
   };
   if (observation.table.kind !== "read") return next;
   const keys = new Set(observation.table.read.rows.map(rowKey));
   const kept = <T>(map: ReadonlyMap<RowKey, T>): ReadonlyMap<RowKey, T> => new Map([...map].filter(([key]) => keys.has(key)));
-  return { ...next, missingSince: kept(memory.missingSince), silentSince: kept(memory.silentSince), goneSince: kept(memory.goneSince) };
+  // A pod that is to be seen again was not gone: should it go again, its wait starts anew.
+  const present = new Set(observation.table.read.rows.filter((row) => isPresent(row, observation)).map(rowKey));
+  const missingSince = new Map([...kept(memory.missingSince)].filter(([key]) => !present.has(key)));
+  return { ...next, missingSince, silentSince: kept(memory.silentSince), goneSince: kept(memory.goneSince) };
+}
+
+function isPresent(row: ServerRow, { pods }: Observation): boolean {
+  const mark = readMark(row.guid);
+  const seen = mark === undefined ? undefined : pods.seen(mark.pod);
+  return seen?.presence === "present" && !seen.ended && !hasEnded(seen.pod);
 }
 
 function boundSince(memory: FarmMemory, { pods, nowMs }: Observation): ReadonlyMap<PodUid, Milliseconds> {

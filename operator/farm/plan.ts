@@ -17,7 +17,7 @@ import { desiredServers, wantsRow } from "./desired.ts";
 import type { ClaimedPod, Desired } from "./desired.ts";
 import { paceLate } from "./lateRegistration.ts";
 import { kinship, markFor } from "./mark.ts";
-import type { FarmMemory, RowKey } from "./memory.ts";
+import type { FarmMemory, Refusal, RowKey } from "./memory.ts";
 import type { Milliseconds, Pod, PodUid, ServerName, ServerRow, TableRead } from "./model.ts";
 import { isComplete } from "./observation.ts";
 import type { Observation } from "./observation.ts";
@@ -75,6 +75,8 @@ export interface Plan {
   readonly foreign: number;
   /** Rows that need a person's approval. */
   readonly blocked: readonly ServerRow[];
+  /** Inserts that the server refused before and that are not tried again yet. */
+  readonly refused: readonly { readonly name: string; readonly refusal: Refusal }[];
   /** First time at which something in this plan changes by itself, from now. */
   readonly lookAgainMs?: Milliseconds;
   readonly lateQuota: number;
@@ -85,30 +87,35 @@ export interface Plan {
 const noRows: TableRead = { rows: [], truncated: false };
 
 export function planFarm(observation: Observation, memory: FarmMemory): Plan {
-  const read = observation.table.kind === "read" ? observation.table.read : noRows;
+  const read = observation.table.kind === "read" ? inOrder(observation.table.read) : noRows;
   const desired = desiredServers(observation, read.rows);
   const verdicts = judgeOurRows(observation, memory, desired, read);
-  const byName = new Map(read.rows.map((row) => [comparable(row.name), row]));
+  const byName = new Map(read.rows.toReversed().map((row) => [comparable(row.name), row]));
   const pods = planPods(observation, memory, desired, byName, verdicts);
-  const waits = [pods.lookAgainMs, ...verdicts.map((verdict) => verdict.lookAgainMs)].filter((ms) => ms !== undefined);
+  const { synced } = observation.pods; // a cache that is not whole yet shows nothing that may be acted on
   return {
     desired,
-    inserts: pods.inserts,
-    marks: verdicts.flatMap((verdict) => verdict.mark ?? []),
-    removals: verdicts.flatMap((verdict) => verdict.removal ?? []),
-    unconfirmed: verdicts.flatMap((verdict) => (verdict.unconfirmed === true ? [verdict.row] : [])),
+    inserts: synced ? pods.inserts : [],
+    marks: synced ? verdicts.flatMap((verdict) => verdict.mark ?? []) : [],
+    removals: synced ? verdicts.flatMap((verdict) => verdict.removal ?? []) : [],
+    unconfirmed: synced ? verdicts.flatMap((verdict) => (verdict.unconfirmed === true ? [verdict.row] : [])) : [],
     servers: [...verdicts.map((verdict) => verdict.view), ...pods.views],
     foreign: read.rows.filter((row) => kinship(row, observation.identity).kind === "foreign").length,
     blocked: verdicts.flatMap((verdict) => (verdict.view.state === "Blocked" ? [verdict.row] : [])),
+    refused: pods.refused,
     lateQuota: pods.lateQuota,
     gone: verdicts.flatMap((verdict) => verdict.gone ?? []),
-    ...(waits.length > 0 && { lookAgainMs: Math.max(0, Math.min(...waits)) }),
+    ...soonest([pods.lookAgainMs, ...verdicts.map((verdict) => verdict.lookAgainMs)]),
   };
 }
+
+/** A database gives rows in no order; two plans of the same rows are the same. */
+const inOrder = (read: TableRead): TableRead => ({ ...read, rows: read.rows.toSorted((a, b) => a.serverID - b.serverID) });
 
 interface PodsPlan {
   readonly inserts: readonly Insert[];
   readonly views: readonly ServerView[];
+  readonly refused: Plan["refused"];
   readonly lateQuota: number;
   readonly lookAgainMs?: Milliseconds;
 }
@@ -126,9 +133,12 @@ function planPods(
   );
   const spokenFor = new Set<PodUid>(verdicts.flatMap((verdict) => verdict.view.pod?.uid ?? []));
   const candidates: Candidate[] = [];
+  const refused: Plan["refused"][number][] = [];
   for (const claim of desired.claimed) {
     if (!wantsRow(claim) || spokenFor.has(claim.pod.uid)) continue;
     const obstacle = obstacleTo(observation, memory, claim, desired, byName);
+    const refusal = claim.name.ok ? memory.refusals.get(comparable(claim.name.value)) : undefined;
+    if (claim.name.ok && refusal !== undefined && obstacle?.reason === refusal.reason) refused.push({ name: claim.name.value, refusal });
     if (!claim.name.ok || obstacle !== undefined)
       views.push(obstacle ?? podView(claim.pod, "Conflict", "InvalidName", claim.name.ok ? "" : claim.name.message));
     else candidates.push({ claim, pod: claim.pod, name: claim.name.value });
@@ -149,9 +159,15 @@ function planPods(
       late: claim.pod.ready,
     })),
     views,
+    refused,
     lateQuota: pace.quota,
-    ...(pace.lookAgainMs !== undefined && { lookAgainMs: pace.lookAgainMs }),
+    ...soonest([pace.lookAgainMs, ...refused.map(({ refusal }) => refusal.retryMs - observation.nowMs)]),
   };
+}
+
+function soonest(waits: readonly (Milliseconds | undefined)[]): { readonly lookAgainMs?: Milliseconds } {
+  const known = waits.filter((ms) => ms !== undefined);
+  return known.length === 0 ? {} : { lookAgainMs: Math.max(0, Math.min(...known)) };
 }
 
 interface Candidate {
@@ -187,12 +203,18 @@ function obstacleTo(
     return claimView(claim, name, "Pending", "DatabaseUnavailable", message);
   }
   const row = byName.get(comparable(name));
+  if (row !== undefined && kinship(row, observation.identity).kind === "ours") {
+    const message = `Row ${row.serverID} of this name belongs to another pod that has not ended.`;
+    return { ...claimView(claim, name, "Conflict", "NameOfAnotherPod", message), row };
+  }
   if (row !== undefined) {
     const message = `Row ${row.serverID} has this name and is not ours. Delete it in the administration, or give the member another serverName.`;
     return { ...claimView(claim, name, "Conflict", "ForeignRow", message), row };
   }
   const refusal = memory.refusals.get(comparable(name));
-  if (refusal !== undefined) return claimView(claim, name, "Conflict", refusal.reason, refusal.message);
+  // Only a name that the database takes for another row's is a conflict; any other refusal is a row that is not written yet.
+  if (refusal !== undefined)
+    return claimView(claim, name, refusal.reason === "EqualName" ? "Conflict" : "Pending", refusal.reason, refusal.message);
   if (!isComplete(claim.member))
     return claimView(
       claim,

@@ -10,12 +10,14 @@ export type Silence = "UnsupportedField" | "Suspended" | "ReadOnly" | "Observe" 
 
 export interface Authority {
   readonly create: boolean;
+  /** Give a row of ours to the next pod of its name: also in deletion, which goes on without inserts only. */
+  readonly handOver: boolean;
   readonly update: boolean;
   readonly remove: boolean;
   readonly silence?: Silence;
 }
 
-const nothing = (silence: Silence): Authority => ({ create: false, update: false, remove: false, silence });
+const nothing = (silence: Silence): Authority => ({ create: false, handOver: false, update: false, remove: false, silence });
 
 export function authorityOf(observation: Observation): Authority {
   const { farm, table, readOnly } = observation;
@@ -23,11 +25,11 @@ export function authorityOf(observation: Observation): Authority {
   if (farm.spec.suspend === true) return nothing("Suspended");
   if (readOnly) return nothing("ReadOnly");
   if (farm.spec.policy === "Observe") return nothing("Observe");
-  if (settingsVerdict(farm.spec, table).status !== "True") return nothing("SettingsIncompatible");
+  if (table.kind === "read" && settingsVerdict(farm.spec, table).status !== "True") return nothing("SettingsIncompatible");
   if (table.kind === "read" && table.read.truncated) return nothing("TooManyRows");
   const living = farm.deletionAtMs === undefined;
   const { policy } = farm.spec;
-  return { create: living, update: living && policy !== "CreateOnly", remove: policy === "Sync" };
+  return { create: living, handOver: true, update: living && policy !== "CreateOnly", remove: policy === "Sync" };
 }
 
 /** The farm never writes in its present state, whatever the database says: its finalizer is not needed and gates open at once. */
@@ -42,7 +44,7 @@ export type Actions = Pick<Plan, "inserts" | "marks" | "removals">;
 export function permitted(plan: Actions, authority: Authority): Actions {
   return {
     inserts: authority.create ? plan.inserts : [],
-    marks: plan.marks.filter(({ kind }) => (kind === "handOver" ? authority.create : authority.update)),
+    marks: plan.marks.filter(({ kind }) => (kind === "handOver" ? authority.handOver : authority.update)),
     removals: authority.remove ? plan.removals : [],
   };
 }

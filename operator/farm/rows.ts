@@ -10,7 +10,7 @@ import type { FarmMemory, RowKey } from "./memory.ts";
 import type { Milliseconds, Pod, PodHash, SeenPod, ServerRow, TableRead } from "./model.ts";
 import type { Observation } from "./observation.ts";
 import type { Removal, Remark, ServerState, ServerView } from "./plan.ts";
-import { comparable } from "./serverName.ts";
+import { comparable, renderServerName } from "./serverName.ts";
 import { isWantedByStatefulSet } from "./statefulSet.ts";
 
 export interface RowVerdict {
@@ -51,23 +51,59 @@ interface Context {
   readonly viewLooksWrong: boolean;
   /** Comparable names that a pod in the cache yields and that has not ended. */
   readonly livingNames: ReadonlySet<string>;
+  /** Of each comparable name, the one row that another pod may get: ours before another cluster's, then the smallest ServerID. */
+  readonly firstRows: ReadonlyMap<string, ServerRow>;
+  /** Pods that have a row of this farm: none of them gets a second one. */
+  readonly owners: ReadonlySet<PodHash>;
 }
 
 export function judgeOurRows(observation: Observation, memory: FarmMemory, desired: Desired, read: TableRead): readonly RowVerdict[] {
   const kin = read.rows.flatMap((row) => {
     const kind = kinship(row, observation.identity);
-    return kind.kind === "foreign" ? [] : [{ row, kind: kind.kind, where: whereabouts(kind.pod, observation) }];
+    return kind.kind === "foreign" ? [] : [{ row, kind: kind.kind, pod: kind.pod, where: whereabouts(kind.pod, observation) }];
   });
   const ours = kin.filter(({ kind }) => kind === "ours");
-  const livingNames = new Set(
-    [
-      ...observation.pods.pods.filter((pod) => !hasEnded(pod)).map((pod) => pod.name),
-      ...desired.claimed.flatMap(({ name }) => (name.ok ? [name.value] : [])),
-    ].map(comparable),
-  );
   const viewLooksWrong = looksWrong(observation, memory, desired, ours);
-  const context: Context = { observation, memory, desired, read, livingNames, viewLooksWrong };
+  const livingNames = namesOfLiving(observation);
+  const context: Context = {
+    observation,
+    memory,
+    desired,
+    read,
+    livingNames,
+    viewLooksWrong,
+    firstRows: firstRows(kin),
+    owners: new Set(ours.map(({ pod }) => pod)),
+  };
   return kin.map(({ row, kind, where }) => (kind === "ours" ? judgeOurs(row, where, context) : judgeOtherClusters(row, context)));
+}
+
+/** As the live read will judge it: every member's template on every pod, whoever selects it, so that nothing is asked for in vain. */
+function namesOfLiving({ pods, members }: Observation): ReadonlySet<string> {
+  const templates = [...new Set(members.map(({ serverName }) => serverName))];
+  return new Set(
+    pods.pods
+      .filter((pod) => !hasEnded(pod))
+      .flatMap((pod) => [pod.name, ...templates.flatMap((template) => renderedName(template, pod))])
+      .map(comparable),
+  );
+}
+
+function renderedName(template: string, pod: Pod): readonly string[] {
+  const name = renderServerName(template, pod);
+  return name.ok ? [name.value] : [];
+}
+
+function firstRows(kin: readonly { readonly row: ServerRow; readonly kind: "ours" | "otherCluster" }[]): ReadonlyMap<string, ServerRow> {
+  const worstFirst = kin.toSorted((a, b) => (a.kind === b.kind ? b.row.serverID - a.row.serverID : a.kind === "ours" ? 1 : -1));
+  return new Map(worstFirst.map(({ row }) => [comparable(row.name), row]));
+}
+
+/** The pod that this row is to be given to: it holds the row's name and has no row yet. */
+function takerOf(row: ServerRow, { desired, firstRows, owners }: Context): ClaimedPod | undefined {
+  const claim = desired.holders.get(comparable(row.name));
+  if (claim === undefined || !wantsRow(claim) || owners.has(claim.hash)) return undefined;
+  return firstRows.get(comparable(row.name)) === row ? claim : undefined;
 }
 
 /** Promise 5: at least three rows, and more than half of the farm's, miss their pod, while fewer than half of the wanted pods are alive. */
@@ -84,7 +120,7 @@ function looksWrong(
     workload.kind === "found" ? (workload.replicas ?? 0) : workload.kind === "unknown" ? undefined : 0,
   );
   if (wanted.includes(undefined)) return true; // who cannot say how many pods there should be cannot call the view right
-  const alive = desired.claimed.filter(wantsRow).length;
+  const alive = desired.claimed.filter(({ pod }) => isAlive(pod)).length;
   return alive * 2 < wanted.reduce<number>((sum, count) => sum + (count ?? 0), 0);
 }
 
@@ -130,12 +166,12 @@ function drainingMessage(pod: Pod): string {
 
 /** A row of ours whose pod is not to be seen alive: the next pod of its name gets it, or it goes. */
 function judgeGone(row: ServerRow, where: Extract<Whereabouts, { kind: "ended" | "missing" }>, context: Context): RowVerdict {
-  const { observation, memory, desired, livingNames } = context;
+  const { observation, memory, livingNames } = context;
   const key = rowKey(row);
   const lastPod = where.kind === "ended" ? where.pod : where.last?.pod;
   const stale = (reason: string, message: string): ServerView => view(row, "Stale", reason, message, lastPod);
-  const successor = desired.holders.get(comparable(row.name));
-  if (successor !== undefined && wantsRow(successor) && successor.name.ok) {
+  const successor = takerOf(row, context);
+  if (successor !== undefined) {
     const mark: Remark = { kind: "handOver", row, claim: successor, newGuid: markFor(observation.identity, row.name, successor.pod.uid) };
     return {
       row,
@@ -159,6 +195,8 @@ function judgeGone(row: ServerRow, where: Extract<Whereabouts, { kind: "ended" |
       row,
       gone: key,
       lookAgainMs: heldMs,
+      // The wait for a process that may live runs beside this one.
+      ...(where.kind === "missing" && !memory.missingSince.has(key) && { unconfirmed: true }),
       view: stale("AwaitingSuccessor", "The StatefulSet wants a pod of this name; the row waits up to a minute for it."),
     };
   }
@@ -219,19 +257,17 @@ function missingWaitMs(last: SeenPod | undefined, { observation, desired, read }
   const graces = desired.claimed.map(({ pod }) => pod.graceSeconds);
   const graceMs = (last === undefined ? Math.max(smallestGraceSeconds, ...graces) : last.pod.graceSeconds) * 1000 + gracePaddingMs;
   const lastStateUnknown = last === undefined || last.presence === "listedGone";
-  const nodeMayBeLost =
-    (last !== undefined && phaseIsGuessed(last.pod)) || (lastStateUnknown && read.pings === undefined && !hasPings(observation));
+  const nodeMayBeLost = (last !== undefined && phaseIsGuessed(last.pod)) || (lastStateUnknown && read.pings === undefined);
   return nodeMayBeLost ? Math.max(graceMs, nodeLostMs(observation)) : graceMs;
 }
 
-const hasPings = ({ table }: Observation): boolean => table.kind === "read" && table.facts.hasPings;
 const nodeLostMs = ({ farm }: Observation): Milliseconds => (farm.spec.removal?.nodeLostSeconds ?? 300) * 1000;
 
 /** A row of this owner that another cluster registered: its own while it pings; a pod of ours may have it when the pings have stopped. */
 function judgeOtherClusters(row: ServerRow, context: Context): RowVerdict {
-  const { observation, memory, desired } = context;
-  const claim = desired.holders.get(comparable(row.name));
-  if (claim === undefined || !wantsRow(claim)) {
+  const { observation, memory } = context;
+  const claim = takerOf(row, context);
+  if (claim === undefined) {
     const message =
       "The row has this farm's owner but was registered in another cluster, or before this namespace was made anew. It goes only by a person's approval; remove it by hand if that cluster is gone.";
     return { row, view: view(row, "Blocked", "OtherCluster", message) };
@@ -241,7 +277,7 @@ function judgeOtherClusters(row: ServerRow, context: Context): RowVerdict {
   const message =
     "A row with this farm's owner and this name was registered in another cluster. Two clusters must not share an ownerId and a database; it is taken over when its server has sent no ping for removal.nodeLostSeconds.";
   const conflict = view(row, "Conflict", "OtherCluster", message, claim.pod, claim.member.name);
-  if (!hasPings(observation)) return { row, view: conflict };
+  if (context.read.pings === undefined) return { row, view: conflict };
   if (leftMs > 0) return { row, view: conflict, lookAgainMs: leftMs };
   return { row, view: conflict, mark: { kind: "takeOver", row, claim, newGuid: markFor(observation.identity, row.name, claim.pod.uid) } };
 }

@@ -57,5 +57,5 @@ export function renderUrl(template: string, pod: Pod): Rendered<string> | { read
   return fill(template.replaceAll("$(POD_IP)", ip.includes(":") ? `[${ip}]` : ip), pod);
 }
 
-/** Two names that are one to a database with the usual collation: case and trailing blanks do not count. */
-export const comparable = (name: string): string => name.trimEnd().toLowerCase();
+/** Two names that are one to a database with the usual collation: case and trailing blanks (not tabs) do not count. */
+export const comparable = (name: string): string => name.replace(/ +$/, "").toLowerCase();

@@ -40,24 +40,26 @@ export function statusOf(assessment: Assessment, moment: StatusMoment): WebFarmS
   const known = registeredPods(observation);
   const registered = wanting.filter(({ hash }) => known.has(hash));
   const views = plan.servers.toSorted(worstFirst);
-  const facts = table.kind === "notAsked" || table.kind === "unavailable" ? table.facts : table.facts;
+  const { facts } = table;
   const withheld = planStatus(plan, authority);
   const before = farm.status;
+  // Counts of what is in the table are those of the last time that it was read.
+  const counted = table.kind === "read" ? undefined : before;
   const lastChangeTime = moment.lastChangeMs === undefined ? before.lastChangeTime : timestamp(moment.lastChangeMs);
   const database =
     facts === undefined
       ? before.database
-      : { endpoint: facts.endpoint, name: facts.name, product: facts.product, engineVersion: facts.engineVersion };
+      : { endpoint: cut(facts.endpoint, 512), name: facts.name, product: facts.product, engineVersion: cut(facts.engineVersion, 256) };
   return {
     observedGeneration: farm.generation,
     ownerId: identity.ownerId,
     conditions: conditionsOf(assessment).map((condition) => dated(condition, assessment, moment)),
     desired: wanting.length,
-    registered: registered.length,
-    ready: registered.filter(({ pod }) => pod.ready).length,
-    stale: views.filter(({ state }) => state === "Stale").length,
-    blocked: plan.blocked.length,
-    foreign: table.kind === "read" ? plan.foreign : (before.foreign ?? 0),
+    registered: counted === undefined ? registered.length : (counted.registered ?? 0),
+    ready: counted === undefined ? registered.filter(({ pod }) => pod.ready).length : (counted.ready ?? 0),
+    stale: counted === undefined ? views.filter(({ state }) => state === "Stale").length : (counted.stale ?? 0),
+    blocked: counted === undefined ? plan.blocked.length : (counted.blocked ?? 0),
+    foreign: counted === undefined ? plan.foreign : (counted.foreign ?? 0),
     servers: views.slice(0, mostServers).map((view) => serverStatus(view, before, moment)),
     ...(views.length > mostServers && { omittedServers: views.length - mostServers }),
     ...(database !== undefined && { database }),
@@ -70,7 +72,10 @@ export function statusOf(assessment: Assessment, moment: StatusMoment): WebFarmS
 const timestamp = (ms: Milliseconds): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 
 const worstFirst = (a: ServerView, b: ServerView): number =>
-  precedence.indexOf(a.state) - precedence.indexOf(b.state) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+  precedence.indexOf(a.state) - precedence.indexOf(b.state) ||
+  (a.name < b.name ? -1 : a.name > b.name ? 1 : 0) ||
+  (a.row?.serverID ?? 0) - (b.row?.serverID ?? 0) ||
+  ((a.pod?.uid ?? "") < (b.pod?.uid ?? "") ? -1 : 1);
 
 /** Keeps the transition time of a condition whose status has not changed. */
 function dated(condition: Condition, { observation }: Assessment, moment: StatusMoment): StatusCondition {
@@ -100,22 +105,20 @@ function serverStatus(view: ServerView, before: WebFarmStatus, moment: StatusMom
 /** What would be done, where something of it may not be. */
 function planStatus(plan: Plan, authority: Authority): PlanStatus | undefined {
   const allowed = permitted(plan, authority);
-  const withheld =
-    plan.inserts.length -
-    allowed.inserts.length +
-    (plan.marks.length - allowed.marks.length) +
-    (plan.removals.length - allowed.removals.length);
-  if (withheld === 0 && plan.blocked.length === 0) return undefined;
+  const inserts = plan.inserts.filter((insert) => !allowed.inserts.includes(insert));
+  const marks = plan.marks.filter((mark) => !allowed.marks.includes(mark));
+  const removals = plan.removals.filter((removal) => !allowed.removals.includes(removal));
+  if (inserts.length + marks.length + removals.length + plan.blocked.length === 0) return undefined;
   const sample = [
-    ...plan.removals.map(({ row, evidence }) => `remove ${row.name} (ServerID ${row.serverID}): ${evidence}`),
+    ...removals.map(({ row, evidence }) => `remove ${row.name} (ServerID ${row.serverID}): ${evidence}`),
     ...plan.blocked.map(({ name, serverID }) => `blocked ${name} (ServerID ${serverID})`),
-    ...plan.inserts.map(({ name, claim }) => `create ${name} for pod ${claim.pod.name}`),
-    ...plan.marks.map(({ row, claim }) => `update ${row.name} (ServerID ${row.serverID}) for pod ${claim.pod.name}`),
+    ...inserts.map(({ name, claim }) => `create ${name} for pod ${claim.pod.name}`),
+    ...marks.map(({ row, claim }) => `update ${row.name} (ServerID ${row.serverID}) for pod ${claim.pod.name}`),
   ];
   return {
-    creates: plan.inserts.length,
-    updates: plan.marks.length,
-    removals: plan.removals.length,
+    creates: inserts.length,
+    updates: marks.length,
+    removals: removals.length,
     blockedRemovals: plan.blocked.length,
     sample: sample.slice(0, mostSamples).map((line) => cut(line, 256)),
   };
