@@ -7,7 +7,6 @@ import { openGate } from "../../operator/kubernetes/gate.ts";
 import { livePod, livePods } from "../../operator/kubernetes/livePods.ts";
 import { PodLedger } from "../../operator/kubernetes/podLedger.ts";
 import { createPods, type Pods } from "../../operator/kubernetes/pods.ts";
-import { silenceMs } from "../../operator/kubernetes/reflector.ts";
 import { FakeClock } from "../controller/fakeClock.ts";
 import { listOf, quiet, rawPod, RecordedMetrics, ScriptedApi, statusOf, until } from "./scriptedApi.ts";
 
@@ -274,9 +273,9 @@ describe("against a server", () => {
       watch.event("MODIFIED", rawPod({ name: "b", phase: "Succeeded", version: "61" }));
       await until(() => pods.view("shop").seen(hashOf("b"))?.ended === true);
       expect(pods.view("shop").seen(hashOf("a"))).toMatchObject({ presence: "deleted", ended: true });
-      await clock.advance(silenceMs);
+      await clock.advance(70_000);
       (await server.next()).open();
-      await clock.advance(silenceMs);
+      await clock.advance(70_000);
       (await server.next())
         .open()
         .event("ADDED", rawPod({ name: "b", version: "20" }))

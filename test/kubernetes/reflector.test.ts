@@ -2,10 +2,11 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { Pod } from "../../operator/farm/model.ts";
 import type { KubernetesApi } from "../../operator/kubernetes/client.ts";
 import { decodePod } from "../../operator/kubernetes/decodePod.ts";
-import { Reflector, silenceMs } from "../../operator/kubernetes/reflector.ts";
+import { Reflector } from "../../operator/kubernetes/reflector.ts";
 import { FakeClock } from "../controller/fakeClock.ts";
 import { type Exchange, listOf, quiet, rawPod, RecordedMetrics, ScriptedApi, statusOf, until } from "./scriptedApi.ts";
 
+const silenceMs = 70_000;
 const pageDeadlineAndMore = 61_000;
 
 let server: ScriptedApi;
