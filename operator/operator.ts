@@ -21,6 +21,7 @@ import { livePod, livePods } from "./kubernetes/livePods.ts";
 import { createPods } from "./kubernetes/pods.ts";
 import type { Pods } from "./kubernetes/pods.ts";
 import { createNamespaces, readConfigMap, readSecret } from "./kubernetes/secrets.ts";
+import type { Namespaces } from "./kubernetes/secrets.ts";
 import { createWorkloads } from "./kubernetes/workloads.ts";
 import { serveHealth } from "./observability/health.ts";
 import type { Metrics } from "./observability/metrics.ts";
@@ -73,6 +74,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       const farm = after ?? before;
       if (farm === undefined || !isOfInterest(before, after)) return;
       if (farms.synced) followPods();
+      if (after === undefined && !farms.all().some(({ namespace }) => namespace === farm.namespace)) namespaces.forget(farm.namespace);
       queue.add(farm.key);
       addAll(farms.all().filter(({ namespace }) => namespace === farm.namespace)); // pods may be another farm's now
     },
@@ -81,12 +83,13 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       addAll(farms.all());
     },
   });
+  const namespaces = createNamespaces(api);
   const events = createEvents({ api, clock, log, metrics: eventMetrics, reportingInstance: identity });
   const databases = openDatabases({
     ...{ clock, log, allowedHosts: config.allowedDatabaseHosts },
     metrics: metrics.sql,
   });
-  const cluster = clusterOf({ api, clock, farms, pods, events });
+  const cluster = clusterOf({ api, clock, farms, pods, events, namespaces });
   const reconciler = createReconciler({
     ...{ cluster, databases, clock, log, metrics: metrics.farms, identity, version },
     resyncMs: config.resyncSeconds * 1000,
@@ -150,11 +153,11 @@ interface ClusterParts {
   readonly farms: Farms;
   readonly pods: Pods;
   readonly events: Events;
+  readonly namespaces: Namespaces;
 }
 
-function clusterOf({ api, clock, farms, pods, events }: ClusterParts): Cluster {
+function clusterOf({ api, clock, farms, pods, events, namespaces }: ClusterParts): Cluster {
   const workloads = createWorkloads({ api });
-  const namespaces = createNamespaces(api);
   return {
     farm: (key) => farms.get(key),
     farmsIn: (namespace) => farms.all().filter((farm) => farm.namespace === namespace),

@@ -4,7 +4,6 @@
 import type { Clock } from "./controller/clock.ts";
 import type { Logger } from "./controller/logger.ts";
 import type { Result } from "./controller/workers.ts";
-import { conditionsOf } from "./farm/conditions.ts";
 import type { Assessment } from "./farm/conditions.ts";
 import { finalizer, releaseOf } from "./farm/deletion.ts";
 import type { Release } from "./farm/deletion.ts";
@@ -54,6 +53,8 @@ const writeIntervalMs = 10;
 const bindingsRetryMs = 1_000;
 const conflictRetryMs = 100;
 const unresolvedRetryMs = 1_000;
+/** Credentials are read again this often while they do not do, so that a corrected Secret is soon tried. */
+const longestFailureMs = 10_000;
 
 export function createReconciler(options: ReconcileOptions): Reconciler {
   const { cluster, clock, databases, resyncMs } = options;
@@ -88,7 +89,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   async function passOver(observed: Observed, state: FarmState, signal: AbortSignal): Promise<Result> {
     const before = await decide(observed, state, signal);
     const actions = permitted(before.plan, before.authority);
-    const readyToWrite = await holdFinalizer(observed, actions, signal);
+    const readyToWrite = await holdFinalizer(observed, actions, state, signal);
     if (readyToWrite === "again") return { kind: "again", afterMs: conflictRetryMs };
     const applied =
       observed.database === undefined
@@ -97,7 +98,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
             { ...options, log: options.log.child(fieldsOf(observed.observation)), ...before, database: observed.database, state, signal },
             actions,
           );
-    const observation = withRows(before.observation, state);
+    const observation = { ...withRows(before.observation, state), farm: newest(before.observation.farm, state) };
     const plan = planFarm(observation, state.memory);
     const assessment: Assessment = { observation, plan, authority: authorityOf(observation), outcome: applied.outcome };
     return await report({ assessment, applied, database: observed.database }, state, signal);
@@ -126,12 +127,18 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   }
 
   /** The finalizer is there before the first write. */
-  async function holdFinalizer({ observation }: Observed, actions: Actions, signal: AbortSignal): Promise<"ready" | "again"> {
+  async function holdFinalizer(
+    { observation }: Observed,
+    actions: Actions,
+    state: FarmState,
+    signal: AbortSignal,
+  ): Promise<"ready" | "again"> {
     const { farm } = observation;
     const writes = actions.inserts.length + actions.marks.length + actions.removals.length;
     if (writes === 0 || farm.finalizers.includes(finalizer)) return "ready";
     const write = await cluster.addFinalizer(farm, signal);
-    return write.kind === "unchanged" ? "ready" : "again"; // the watch brings the farm with its finalizer
+    if (write.kind === "written") state.status = { ...state.status, written: { basedOn: farm.resourceVersion, farm: write.farm } };
+    return write.kind === "written" || write.kind === "unchanged" ? "ready" : "again";
   }
 
   interface Done {
@@ -141,55 +148,60 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   }
 
   async function report(done: Done, state: FarmState, signal: AbortSignal): Promise<Result> {
-    const { observation, plan, authority, outcome } = done.assessment;
-    const { farm } = observation;
-    const gates = gatesToOpen(observation, state.memory, plan, authority);
-    await Promise.all(
-      gates.open.map(async (opening) => {
+    const { assessment, applied, database } = done;
+    const { farm } = assessment.observation;
+    const gates = await openGates(assessment, state, signal);
+    tellActions(options, farm, applied);
+    tellConditions(options, assessment, state);
+    const statusAgainMs = await writeStatus(options, assessment, state, signal);
+    await sweep(database, state, signal);
+    const release =
+      farm.deletionAtMs === undefined ? undefined : releaseOf({ ...assessment, memory: state.memory }, momentOf(assessment, state));
+    if (release?.kind === "release") return await letGo(farm, release, signal);
+    if (assessment.observation.table.kind === "notAsked") databases.release(farm.key);
+    if (gates.error !== undefined) return { kind: "failed", error: gates.error };
+    return next(done, state, [statusAgainMs, gates.lookAgainMs, release?.lookAgainMs]);
+  }
+
+  /** A gate that cannot be opened holds up neither the others nor the status. */
+  async function openGates(
+    assessment: Assessment,
+    state: FarmState,
+    signal: AbortSignal,
+  ): Promise<{ lookAgainMs?: Milliseconds; error?: unknown }> {
+    const { observation, plan, authority } = assessment;
+    const { open, lookAgainMs } = gatesToOpen(observation, state.memory, plan, authority);
+    const opened = await Promise.allSettled(
+      open.map(async (opening) => {
         if ((await cluster.openGate(opening, signal)) === "opened") options.metrics.gateOpened(opening.reason);
       }),
     );
-    tellActions(options, farm, done.applied);
-    tellConditions(
-      options,
-      farm,
-      { conditions: conditionsOf(done.assessment).map((condition) => ({ ...condition, lastTransitionTime: "" })) },
-      state,
-    );
-    const statusAgainMs = await writeStatus(options, done.assessment, state, signal);
-    await sweep(done.database, state, signal);
-    const release =
-      farm.deletionAtMs === undefined
-        ? undefined
-        : releaseOf({ ...done.assessment, memory: state.memory }, { nowWallMs: clock.now(), readIsFresh: isReadFresh(state, observation) });
-    if (release?.kind === "release") return await letGo(farm, release, signal);
-    if (observation.table.kind === "notAsked") databases.release(farm.key);
-    const failure = outcome.problem ?? (observation.table.kind === "unavailable" ? observation.table.problem : undefined);
-    if (failure?.kind === "busy")
+    const failed = opened.find((one) => one.status === "rejected");
+    return { ...(lookAgainMs !== undefined && { lookAgainMs }), ...(failed !== undefined && { error: failed.reason as unknown }) };
+  }
+
+  /** When this farm is looked at again: at the next resync, or when the first of its waits is over. */
+  function next({ assessment, applied }: Done, state: FarmState, reportWaits: readonly (Milliseconds | undefined)[]): Result {
+    const { observation, plan, authority, outcome } = assessment;
+    const { problem } = outcome;
+    if (problem?.kind === "busy")
       return {
         kind: "failed",
-        error: new Error(failure.message),
-        ...(failure.retryAfterMs !== undefined && { retryAfterMs: failure.retryAfterMs }),
+        error: new Error(problem.message),
+        ...(problem.retryAfterMs !== undefined && { retryAfterMs: problem.retryAfterMs }),
       };
-    const retryMs =
-      state.table.failure === undefined
-        ? outcome.problem === undefined
-          ? undefined
-          : bindingsRetryMs
-        : state.table.failure.retryMs - clock.monotonic();
     const waits = [
       resyncMs,
-      statusAgainMs,
+      ...reportWaits,
       plan.lookAgainMs,
-      gates.lookAgainMs,
-      release?.lookAgainMs,
-      retryMs,
-      done.applied.bindingsRemain ? bindingsRetryMs : undefined,
+      state.table.failure === undefined ? undefined : Math.min(state.table.failure.retryMs - clock.monotonic(), longestFailureMs),
+      problem === undefined ? undefined : bindingsRetryMs,
+      applied.bindingsRemain ? bindingsRetryMs : undefined,
       nextOpenMs(plan, authority),
       unresolvedMs(observation, plan),
     ];
     const afterMs = Math.max(0, Math.min(...waits.filter((ms) => ms !== undefined)));
-    return { kind: "again", afterMs, ...(done.applied.bindingsRemain && { priority: "background" as const }) };
+    return { kind: "again", afterMs, ...(applied.bindingsRemain && { priority: "background" as const }) };
   }
 
   /** Something may be written that was not: rows of members that were just handed over or whose wait was just begun. */
@@ -204,8 +216,10 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       ? undefined
       : unresolvedRetryMs;
 
-  const isReadFresh = (state: FarmState, observation: Observation): boolean =>
-    observation.table.kind === "read" && !state.table.dirty && state.table.atMs >= (state.memory.deletingSinceMs ?? Infinity);
+  const momentOf = ({ observation }: Assessment, state: FarmState): { nowWallMs: Milliseconds; readIsFresh: boolean } => ({
+    nowWallMs: clock.now(),
+    readIsFresh: observation.table.kind === "read" && !state.table.dirty && state.table.atMs >= (state.memory.deletingSinceMs ?? Infinity),
+  });
 
   async function letGo(farm: WebFarm, release: Extract<Release, { kind: "release" }>, signal: AbortSignal): Promise<Result> {
     const names = release.left.slice(0, 20).map(({ name, serverID }) => `${name} (ServerID ${serverID})`);

@@ -32,6 +32,8 @@ export interface Observed {
 
 const reconcileAnnotation = "webfarm.dev/reconcile-at";
 const idleAfterMs = 10 * 60_000;
+/** Credentials that did not do are read again so often: a corrected Secret is soon tried. */
+const failedRereadMs = 5_000;
 const firstRetryMs = 500;
 const lastRetryMs = 30_000;
 
@@ -83,9 +85,10 @@ async function readTable(
   const unavailable = (problem: DatabaseProblem): { readonly table: TableObservation } => ({
     table: { kind: "unavailable", problem, ...(cache.facts !== undefined && { facts: cache.facts }) },
   });
-  const loginFailed = cache.failure?.problem.kind === "login" && clock.monotonic() >= cache.failure.retryMs;
-  const read = await readCredentials({ ...options, farm, cache: state.credentials, isDue: loginFailed || isAsked, signal }).catch(
-    (error: unknown) => problemOf(error),
+  const doNotDo = cache.failure?.problem.kind === "login" || cache.failure?.problem.kind === "configuration";
+  const isDue = isAsked || (doNotDo && clock.monotonic() - (state.credentials?.atMs ?? -Infinity) >= failedRereadMs);
+  const read = await readCredentials({ ...options, farm, cache: state.credentials, isDue, signal }).catch((error: unknown) =>
+    problemOf(error),
   );
   if ("reason" in read) return unavailable(read);
   state.credentials = read.cache;

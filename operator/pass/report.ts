@@ -2,6 +2,8 @@
 // report that cannot be written never undoes or repeats what was done.
 
 import type { Clock } from "../controller/clock.ts";
+import type { Logger } from "../controller/logger.ts";
+import { conditionsOf } from "../farm/conditions.ts";
 import type { Assessment } from "../farm/conditions.ts";
 import type { FarmKey, Milliseconds, WebFarm } from "../farm/model.ts";
 import type { WebFarmStatus } from "../farm/resource.generated.ts";
@@ -14,6 +16,7 @@ interface ReportOptions {
   readonly cluster: Cluster;
   readonly clock: Clock;
   readonly metrics: PassMetrics;
+  readonly log: Logger;
 }
 
 const statusIntervalMs = 1_000;
@@ -134,24 +137,26 @@ const watchedConditions: readonly Watched[] = [
   { condition: "RemovalsBlocked", bad: "True", reason: "RemovalBlocked" },
 ];
 
-/** One event each time that something begins to need a person, and when it ends. */
-export function tellConditions(
-  { cluster }: ReportOptions,
-  farm: WebFarm,
-  status: Pick<WebFarmStatus, "conditions">,
-  state: FarmState,
-): void {
+/** One event and one log line each time that something begins to need a person, and when it ends. */
+export function tellConditions({ cluster, log }: ReportOptions, assessment: Assessment, state: FarmState): void {
+  const { farm } = assessment.observation;
+  const conditions = conditionsOf(assessment);
   const told = new Map(state.told);
   for (const { condition, bad, reason, cured } of watchedConditions) {
-    const now = status.conditions?.find(({ type }) => type === condition);
+    const now = conditions.find(({ type }) => type === condition);
     if (now === undefined || now.status === "Unknown") continue;
     const before = told.get(condition);
     const current = now.status === bad ? now.reason : "";
     if (before === current) continue;
     told.set(condition, current);
-    if (current !== "") cluster.record({ farm, type: "Warning", reason, action: "Reconcile", note: now.message });
-    else if (cured !== undefined && before !== undefined)
-      cluster.record({ farm, type: "Normal", reason: cured, action: "Reconcile", note: now.message });
+    const fields = { farm: farm.key, condition: `${condition}=${now.status}`, reason: now.reason, explanation: now.message };
+    if (current !== "") {
+      log.warn("A farm needs attention", fields);
+      cluster.record({ farm, type: "Warning", reason, action: "Reconcile", note: now.message });
+    } else if (before !== undefined) {
+      log.info("A farm is in order again", fields);
+      if (cured !== undefined) cluster.record({ farm, type: "Normal", reason: cured, action: "Reconcile", note: now.message });
+    }
   }
   state.told = told;
 }
