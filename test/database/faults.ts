@@ -80,6 +80,8 @@ export interface Faults {
   dropSessions(): void;
   /** Removes all rules; what is held runs. */
   clear(): void;
+  /** Calls `listener` when a statement has run (or failed), before its answer is sent. The function that it returns ends that. */
+  onRun(listener: (statement: ArrivedStatement) => void): () => void;
   /** The latest 10,000 statements up to now, oldest first, also those that did not run. */
   readonly statements: readonly ArrivedStatement[];
   /** As they are now. `roundTrips`: requests since the start, each answered once. `sessions`: those that are open. */
@@ -109,6 +111,7 @@ export function createFaults(engine: Engine, listener: Listener): FaultScript {
   const loginRules = createRules();
   const gates = new Set<Gate>();
   const clients = new Set<Client>();
+  const listeners = new Set<(statement: ArrivedStatement) => void>();
   const statements: ArrivedStatement[] = [];
   const counts = { roundTrips: 0, logins: 0, refusedLogins: 0, sessions: 0 };
   let isAdmitting = true;
@@ -130,6 +133,7 @@ export function createFaults(engine: Engine, listener: Listener): FaultScript {
     const session = scriptSession(outcome.session, {
       gates,
       arrived,
+      ran: (statement) => listeners.forEach((listener) => listener(statement)),
       disconnect: () => client.disconnect(),
       closed() {
         counts.sessions -= 1;
@@ -190,6 +194,10 @@ export function createFaults(engine: Engine, listener: Listener): FaultScript {
       for (const client of clients) client.disconnect();
     },
     clear: () => endAll((gate) => gate.release()),
+    onRun(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     get statements() {
       return [...statements];
     },

@@ -8,6 +8,7 @@ import { attentionOnly, type Gate, openGate, type Outcome, waitUnlessAttention, 
 /** What the script keeps for all sessions. */
 export interface SessionScript {
   arrived(statement: ArrivedStatement): Action | undefined;
+  ran(statement: ArrivedStatement): void;
   disconnect(): void;
   closed(): void;
   /** Those that are abandoned when the server closes. */
@@ -76,10 +77,13 @@ export function scriptSession(inner: Session, script: SessionScript): Session {
     get database() {
       return inner.database;
     },
-    run(request, signal) {
+    async run(request, signal) {
       const { applicationName } = inner.login;
-      const action = script.arrived({ text: request.text, kind: request.kind, applicationName, sessionId: inner.id, at: Date.now() });
-      return action === undefined ? run(request, signal) : act(action, request, signal);
+      const statement = { text: request.text, kind: request.kind, applicationName, sessionId: inner.id, at: Date.now() };
+      const action = script.arrived(statement);
+      const parts = await (action === undefined ? run(request, signal) : act(action, request, signal));
+      script.ran(statement);
+      return parts;
     },
     close() {
       script.closed();
