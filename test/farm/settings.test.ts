@@ -6,7 +6,7 @@ import { settings, table, unavailable } from "./build.ts";
 const verdict = (mode: string | null, more: { readonly asserted?: true; readonly product?: Product } = {}): string => {
   const { status, reason } = settingsVerdict(
     more.asserted ? { webFarmMode: "Manual" } : {},
-    table([], { settings: settings(mode), facts: { product: more.product } }),
+    table([], { settings: settings(mode), facts: { product: more.product ?? "12-13" } }),
   );
   return `${status} ${reason}`;
 };

@@ -1,0 +1,117 @@
+import { describe, expect, test } from "@jest/globals";
+import { paceLate, registeredLate } from "../../operator/farm/lateRegistration.ts";
+import { emptyMemory, remember, rowKey } from "../../operator/farm/memory.ts";
+import type { FarmMemory, LateRegistration } from "../../operator/farm/memory.ts";
+import type { Pod } from "../../operator/farm/model.ts";
+import { ended, farm, memory, nowMs, observation, pod, rowOf, unavailable, unbound, uid } from "./build.ts";
+import type { Scene } from "./build.ts";
+
+const seeing = (scene: Scene, before: FarmMemory = emptyMemory): FarmMemory => remember(before, observation(scene));
+const a = pod({ name: "shop-a" });
+
+describe("the moment from which a pod was bound", () => {
+  test("is that of its first sight", () => expect(seeing({ pods: [a] }).boundSince).toEqual(new Map([[a.uid, nowMs]])));
+  test("is kept", () => expect(seeing({ pods: [a], nowMs: nowMs + 9 }, seeing({ pods: [a] })).boundSince.get(a.uid)).toBe(nowMs));
+  test.each<[string, readonly Pod[]]>([
+    ["has not come without a node", [unbound()]],
+    ["is forgotten when the pod has ended", [ended()]],
+    ["is forgotten when the pod is gone", []],
+  ])("%s", (_what, pods) => expect(seeing({ pods }, memory({ boundSince: new Map([[a.uid, 1]]) })).boundSince).toEqual(new Map()));
+});
+
+describe("the moments of a row", () => {
+  const row = rowOf(a);
+  const moments = memory({
+    missingSince: new Map([[rowKey(row), { sinceMs: 1 }]]),
+    silentSince: new Map([[rowKey(row), { sinceMs: 2 }]]),
+    goneSince: new Map([[rowKey(row), 3]]),
+  });
+  const kept = ({ missingSince, silentSince, goneSince }: FarmMemory): readonly number[] => [
+    missingSince.size,
+    silentSince.size,
+    goneSince.size,
+  ];
+  test("are kept while the row is there", () => expect(kept(seeing({ rows: [row] }, moments))).toEqual([1, 1, 1]));
+  test("are kept while the rows cannot be read", () => expect(kept(seeing({ table: unavailable() }, moments))).toEqual([1, 1, 1]));
+  test("are forgotten with the row", () => expect(kept(seeing({ rows: [] }, moments))).toEqual([0, 0, 0]));
+  test("are forgotten when the row has another mark", () =>
+    expect(kept(seeing({ rows: [rowOf(pod({ uid: uid("x") }))] }, moments))).toEqual([0, 0, 0]));
+  test("are forgotten when the row has another ServerID", () =>
+    expect(kept(seeing({ rows: [rowOf(a, { serverID: 2 })] }, moments))).toEqual([0, 0, 0]));
+  test("a pod that is to be seen again starts its wait anew", () =>
+    expect(seeing({ rows: [row], pods: [a] }, moments).missingSince.size).toBe(0));
+  test("a pod that is to be seen ended, or gone, does not", () => {
+    expect(seeing({ rows: [row], pods: [ended()] }, moments).missingSince.size).toBe(1);
+    expect(seeing({ rows: [row], gone: [{ pod: a }] }, moments).missingSince.size).toBe(1);
+  });
+  test("a namesake of another UID does not", () =>
+    expect(seeing({ rows: [row], pods: [pod({ uid: uid("x") })] }, moments).missingSince.size).toBe(1));
+});
+
+test("rows removed as missing are remembered for 10 minutes, and not a millisecond longer", () => {
+  const before = memory({ removedAsMissing: [nowMs - 600_000, nowMs - 599_999] });
+  expect(seeing({}, before).removedAsMissing).toEqual([nowMs - 599_999]);
+});
+
+test("a refusal is remembered until it is tried again", () => {
+  const refusal = (retryMs: number): FarmMemory => memory({ refusals: new Map([["x", { reason: "R", message: "", retryMs }]]) });
+  expect(seeing({}, refusal(nowMs + 1)).refusals.size).toBe(1);
+  expect(seeing({}, refusal(nowMs)).refusals.size).toBe(0);
+});
+
+test("a deletion is counted from its first sight by this process", () => {
+  const leaving = farm({ deletionAtMs: 1 });
+  const first = seeing({ farm: leaving });
+  expect(first.deletingSinceMs).toBe(nowMs);
+  expect(seeing({ farm: leaving, nowMs: nowMs + 5 }, first).deletingSinceMs).toBe(nowMs);
+  expect(seeing({}).deletingSinceMs).toBeUndefined();
+});
+
+describe("a late registration is over", () => {
+  const late = (seenNotReady: boolean, agoMs = 0): FarmMemory =>
+    memory({ late: { quota: 2, restarting: new Map([[a.uid, { sinceMs: nowMs - agoMs, seenNotReady }]]) } });
+  const ready = pod({ ready: true });
+  const after = (pods: readonly Pod[], before: FarmMemory): LateRegistration["restarting"] => seeing({ pods }, before).late.restarting;
+  test("when the pod was not Ready and is Ready again", () => expect(after([ready], late(true)).size).toBe(0));
+  test("not while it is Ready still", () => expect(after([ready], late(false)).get(a.uid)?.seenNotReady).toBe(false));
+  test("not while it restarts", () => expect(after([a], late(false)).get(a.uid)?.seenNotReady).toBe(true));
+  test("after 120 s, and not a millisecond before", () => {
+    expect(after([ready], late(false, 119_999)).size).toBe(1);
+    expect(after([ready], late(false, 120_000)).size).toBe(0);
+  });
+  test.each<[string, readonly Pod[]]>([
+    ["gone", []],
+    ["ended", [ended()]],
+  ])("when the pod has %s", (_what, pods) => expect(after(pods, late(false)).size).toBe(0));
+
+  test("the number at a time outlives the end of one batch, and is forgotten when none followed", () => {
+    const batchOver = seeing({ pods: [ready] }, late(true));
+    expect(batchOver.late.quota).toBe(2);
+    expect(seeing({ pods: [ready] }, batchOver).late.quota).toBe(0);
+  });
+});
+
+test("a hundred serving pods are registered a quarter at a time, each batch after the last one's restart", () => {
+  const all = Array.from({ length: 100 }, (_, index) => pod({ name: `shop-${index}`, ready: true }));
+  let late = emptyMemory.late;
+  let remaining = all;
+  const batches: number[] = [];
+  for (let at = 0; remaining.length > 0 && at < 100; at += 1) {
+    const pace = paceLate(
+      remaining.map((one) => ({ pod: one })),
+      late,
+      at,
+    );
+    batches.push(pace.now.length);
+    late = registeredLate(
+      late,
+      pace.now.map((one) => one.pod.uid),
+      pace.quota,
+      at,
+    );
+    expect(paceLate(pace.later, late, at).now).toEqual([]);
+    remaining = pace.later.map((one) => one.pod);
+    late = { ...late, restarting: new Map() };
+  }
+  expect(batches).toEqual([25, 25, 25, 25]);
+});
