@@ -45,6 +45,7 @@ describe("a request", () => {
     const exchange = await server.next();
     exchange.json({ ok: true });
     expect(await answer).toEqual({ ok: true });
+    expect(clock.pendingTimers).toBe(0);
     expect([exchange.method, exchange.path, exchange.body]).toEqual(["PATCH", "/api/v1/x", '{"a":1}']);
     expect(Object.fromEntries(exchange.query)).toEqual({ fieldManager: "me", limit: "5" });
     expect(exchange.headers).toMatchObject({
@@ -87,8 +88,9 @@ describe("a request", () => {
     const controller = new AbortController();
     const doomed = api.request({ method: "GET", path: "/slow", signal: controller.signal });
     await server.next();
-    controller.abort(new Error("lost the lease"));
-    await expect(doomed).rejects.toThrow("lost the lease");
+    const reason = new Error("lost the lease");
+    controller.abort(reason);
+    await expect(doomed).rejects.toBe(reason);
   });
 
   test("waits its turn when 32 are under way, and its deadline counts", async () => {

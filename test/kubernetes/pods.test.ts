@@ -207,6 +207,22 @@ describe("a ledger", () => {
     expect(seenEnd(ledger, "b")).toEqual({ presence: "listedGone", ended: false });
   });
 
+  test("does not take back an end that it saw, when somebody guesses later", () => {
+    const ledger = new PodLedger();
+    ledger.note(undefined, pod("a", { phase: "Failed" }), "event");
+    ledger.note(pod("a"), pod("a", { phase: "Failed", disruption: "DeletionByPodGC" }), "event");
+    expect(seenEnd(ledger, "a")).toEqual({ presence: "present", ended: true });
+  });
+
+  test("counts the age of a gone pod from the last time that it went", () => {
+    const ledger = new PodLedger(2);
+    for (const name of ["a", "b", "a", "c"]) {
+      ledger.note(undefined, pod(name), "event");
+      ledger.note(pod(name), undefined, "event");
+    }
+    expect(["a", "b", "c"].map((name) => seenEnd(ledger, name)?.presence)).toEqual(["deleted", undefined, "deleted"]);
+  });
+
   test("forgets the oldest of the gone first, and nothing that is present", () => {
     const ledger = new PodLedger(2);
     for (const name of ["a", "b", "c", "d"]) ledger.note(undefined, pod(name), "event");
