@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export NODE_OPTIONS :=
 
-.PHONY: help setup tools demo test check build generate verify bench contract clean
+.PHONY: gate help setup tools demo test check build generate verify bench contract clean
 
 help: ## print this help
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,14 +27,15 @@ build: setup ## bundle the operator into dist/operator.mjs
 demo: tools build ## show the main job on a real control plane (KEEP=1 leaves it open, MSSQL_URL=... uses a real server)
 	@npm run --silent demo
 
-test: check tools build ## run every test (MSSQL_URL=... also asks a real server)
+test: gate tools build ## run every test (MSSQL_URL=... also asks a real server)
 	@npm run --silent test
 
-check: setup ## the fast gate: types, lint, generated files fresh, unit tests; no cluster
-	@npm run --silent types
-	@npm run --silent lint
-	@npm run --silent verify
+check: gate ## the fast gate: types, lint, generated files fresh, unit tests; no cluster
 	@npm run --silent test:unit
+
+gate: setup
+	@npm run --silent types & types=$$!; npm run --silent lint & lint=$$!; \
+	wait $$types; wait $$lint; npm run --silent verify
 
 generate: setup ## write the generated files: types and chart copy from the CRD, the README's tables from code
 	@npm run --silent generate

@@ -19,6 +19,8 @@ export default tseslint.config(
       // Flags every literal that is given to a client-node model.
       "@typescript-eslint/no-unsafe-class-instance-assignment": "off",
       "@typescript-eslint/unbound-method": "off",
+      // `void f()` says that a result is left on purpose, also where there is none.
+      "@typescript-eslint/no-meaningless-void-operator": "off",
     },
   },
   { files: ["**/*.mjs"], languageOptions: { globals: { process: "readonly", console: "readonly", URL: "readonly" } } },

@@ -9,6 +9,7 @@ const common = {
 
 /** @type {import("jest").Config} */
 export default {
+  maxWorkers: 2,
   testTimeout: 120_000,
   coverageProvider: "v8",
   projects: [
