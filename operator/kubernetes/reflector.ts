@@ -16,10 +16,10 @@ import { ApiError, apiErrorOfEvent } from "./apiError.ts";
 import type { KubernetesApi, Query } from "./client.ts";
 import { Lines } from "./lines.ts";
 import { type Kept, ObjectCache, type OnChange } from "./objectCache.ts";
-import { type Page, parseEvent, parsePage, versionOf, type WatchEvent } from "./watchEvent.ts";
+import { endOf, isOlder, type StreamEnd } from "./streamEnd.ts";
+import { type Page, parseEvent, parsePage, type WatchEvent } from "./watchEvent.ts";
 
-/** Why a stream or a list ended. `closed` is the only one that is no failure. */
-export type StreamEnd = "closed" | "cut" | "silent" | "expired" | "throttled" | "refused" | "unreachable" | "garbage";
+export type { StreamEnd } from "./streamEnd.ts";
 
 export interface ReflectorMetrics {
   listed(resource: string, how: "watchList" | "paged"): void;
@@ -359,24 +359,4 @@ export class Reflector<T extends Kept> {
 
 function again<T>(stage: Stage<T>, how: "watchList" | "paged"): State {
   return stage.initial === undefined && stage.version !== undefined ? { kind: "watch", version: stage.version } : { kind: "list", how };
-}
-
-function endOf(error: unknown): StreamEnd {
-  if (!(error instanceof ApiError)) return "cut";
-  if (error.code === 410 || error.reason === "Expired" || error.reason === "Gone" || isVersionTooLarge(error)) return "expired";
-  if (error.code === 429) return "throttled";
-  if (error.reason === "Garbage") return "garbage";
-  return error.code === 0 ? "unreachable" : "refused";
-}
-
-function isVersionTooLarge(error: ApiError): boolean {
-  return (
-    error.code === 504 && (error.details.causes.includes("ResourceVersionTooLarge") || /too large resource version/i.test(error.message))
-  );
-}
-
-/** Versions of one resource can be compared as integers (promised from 1.35 on); what is no integer is never older. */
-function isOlder(version: string, than: string): boolean {
-  const [a, b] = [versionOf(version), versionOf(than)];
-  return a !== undefined && b !== undefined && (a.length === b.length ? a < b : a.length < b.length);
 }
