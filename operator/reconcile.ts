@@ -81,7 +81,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     if (cached === undefined || (cached.deletionAtMs !== undefined && !cached.finalizers.includes(finalizer))) return forget(key);
     if (!cluster.isSynced(cached.namespace)) return { kind: "done" }; // every key is added again when the caches are synced
     const state = stateOf(cached);
-    await clock.sleep(Math.max(0, state.lastWriteMs + writeIntervalMs - clock.monotonic()), signal);
+    const waitMs = state.lastWriteMs + writeIntervalMs - clock.monotonic();
+    if (waitMs > 0) await clock.sleep(waitMs, signal); // a timer takes a millisecond even for nothing
     const observed = await observe({ ...options, members }, newest(cached, state), state, signal);
     return await passOver(observed, state, signal);
   }

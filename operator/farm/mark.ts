@@ -1,7 +1,7 @@
 // The mark: what a row's ServerGUID says of its owner, its cluster and the pod that it was made for (design, promises). A UUID of
 // version 8 whose digits are the first digits of three hashes; it never says anything about rows that a person or the product made.
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { PodHash, PodUid, ServerRow } from "./model.ts";
 
 export interface Mark {
@@ -24,13 +24,27 @@ export type RowKinship =
 
 const pattern = /^([0-9a-f]{8})-([0-9a-f]{4})-8([0-9a-f]{3})-8([0-9a-f]{3})-([0-9a-f]{3})([0-9a-f]{9})$/;
 
-const digits = (count: number, ...lines: readonly string[]): string =>
-  createHash("sha256").update(lines.join("\n"), "utf8").digest("hex").slice(0, count);
+const digits = (count: number, ...lines: readonly string[]): string => hash("sha256", lines.join("\n"), "hex").slice(0, count);
 
 const ownerDigits = (ownerId: string, serverName: string): string => digits(15, "webfarm.dev/owner", ownerId, serverName.toLowerCase());
-const namespaceDigits = (namespaceUid: string): string => digits(6, "webfarm.dev/namespace", namespaceUid);
+const namespaceDigits = remembering((namespaceUid: string): string => digits(6, "webfarm.dev/namespace", namespaceUid));
 
-export const podHash = (uid: PodUid): PodHash => digits(9, "webfarm.dev/pod", uid) as PodHash;
+export const podHash: (uid: PodUid) => PodHash = remembering((uid: PodUid) => digits(9, "webfarm.dev/pod", uid) as PodHash);
+
+const mostRemembered = 50_000;
+
+/** Every pass asks for the same hashes again, and they were most of what a pass cost. */
+function remembering<K extends string, V>(work: (key: K) => V): (key: K) => V {
+  const known = new Map<K, V>();
+  return (key) => {
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const value = work(key);
+    if (known.size >= mostRemembered) known.clear();
+    known.set(key, value);
+    return value;
+  };
+}
 
 /** The ServerGUID of a row named `serverName` made for that pod, lower case with dashes. */
 export function markFor(identity: MarkIdentity, serverName: string, podUid: PodUid): string {
@@ -47,7 +61,18 @@ export function readMark(guid: string | null): Mark | undefined {
   return { owner: o1 + o2 + o3, namespace: n1 + n2, pod: pod as PodHash };
 }
 
-export function kinship(row: Pick<ServerRow, "name" | "guid">, identity: MarkIdentity): RowKinship {
+/** Of each row, as long as it is the same object: the kinship last worked out, and to whom. */
+const kinships = new WeakMap<object, MarkIdentity & { readonly kinship: RowKinship }>();
+
+export function kinship(row: Pick<ServerRow, "name" | "guid">, { ownerId, namespaceUid }: MarkIdentity): RowKinship {
+  const known = kinships.get(row);
+  if (known?.ownerId === ownerId && known.namespaceUid === namespaceUid) return known.kinship;
+  const found = kinshipOf(row, { ownerId, namespaceUid });
+  kinships.set(row, { ownerId, namespaceUid, kinship: found });
+  return found;
+}
+
+function kinshipOf(row: Pick<ServerRow, "name" | "guid">, identity: MarkIdentity): RowKinship {
   const mark = readMark(row.guid);
   if (mark === undefined || mark.owner !== ownerDigits(identity.ownerId, row.name)) return { kind: "foreign" };
   return { kind: mark.namespace === namespaceDigits(identity.namespaceUid) ? "ours" : "otherCluster", pod: mark.pod };

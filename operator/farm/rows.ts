@@ -7,7 +7,7 @@ import { hasEnded, isAlive, phaseIsGuessed } from "./hasEnded.ts";
 import { kinship, markFor } from "./mark.ts";
 import { rowKey } from "./memory.ts";
 import type { FarmMemory, RowKey } from "./memory.ts";
-import type { Milliseconds, Pod, PodHash, SeenPod, ServerRow, TableRead } from "./model.ts";
+import type { Milliseconds, Pod, PodHash, PodUid, SeenPod, ServerRow, TableRead } from "./model.ts";
 import type { Observation } from "./observation.ts";
 import type { Removal, Remark, ServerState, ServerView } from "./plan.ts";
 import { comparable, renderServerName } from "./serverName.ts";
@@ -47,6 +47,7 @@ interface Context {
   readonly observation: Observation;
   readonly memory: FarmMemory;
   readonly desired: Desired;
+  readonly claims: ReadonlyMap<PodUid, ClaimedPod>;
   readonly read: TableRead;
   readonly viewLooksWrong: boolean;
   /** Comparable names that a pod in the cache yields and that has not ended. */
@@ -69,6 +70,7 @@ export function judgeOurRows(observation: Observation, memory: FarmMemory, desir
     observation,
     memory,
     desired,
+    claims: new Map(desired.claimed.map((claim) => [claim.pod.uid, claim])),
     read,
     livingNames,
     viewLooksWrong,
@@ -154,7 +156,7 @@ function judgeOurs(row: ServerRow, where: Whereabouts, context: Context): RowVer
   }
 }
 
-const claimOf = (pod: Pod, { desired }: Context): ClaimedPod | undefined => desired.claimed.find((claim) => claim.pod.uid === pod.uid);
+const claimOf = (pod: Pod, { claims }: Context): ClaimedPod | undefined => claims.get(pod.uid);
 
 function drainingMessage(pod: Pod): string {
   const node = pod.node ?? "";

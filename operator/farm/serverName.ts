@@ -58,4 +58,4 @@ export function renderUrl(template: string, pod: Pod): Rendered<string> | { read
 }
 
 /** Two names that are one to a database with the usual collation: case and trailing blanks (not tabs) do not count. */
-export const comparable = (name: string): string => name.replace(/ +$/, "").toLowerCase();
+export const comparable = (name: string): string => (name.endsWith(" ") ? name.replace(/ +$/, "") : name).toLowerCase();

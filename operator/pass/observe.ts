@@ -3,7 +3,7 @@
 
 import type { Clock } from "../controller/clock.ts";
 import { kinship } from "../farm/mark.ts";
-import type { DatabaseProblem, Milliseconds, TableRead, WebFarm } from "../farm/model.ts";
+import type { DatabaseProblem, Milliseconds, ServerRow, TableRead, WebFarm } from "../farm/model.ts";
 import type { Observation, TableObservation } from "../farm/observation.ts";
 import { leavesRows } from "../farm/deletion.ts";
 import { authorityOf } from "../farm/policy.ts";
@@ -113,9 +113,10 @@ async function readTable(
   if (isFresh) return { table: { kind: "read", read: cache.read, facts: cache.facts }, database };
   try {
     const facts = await database.facts(signal);
-    const rows = await database.read(signal);
-    state.table = { read: rows, facts, atMs: clock.monotonic(), generation: farm.generation, forcedBy, dirty: false };
-    return { table: { kind: "read", read: rows, facts }, database };
+    const now = await database.read(signal);
+    const read = { ...now, rows: sameRows(cache.read?.rows ?? [], now.rows) };
+    state.table = { read, facts, atMs: clock.monotonic(), generation: farm.generation, forcedBy, dirty: false };
+    return { table: { kind: "read", read, facts }, database };
   } catch (error) {
     signal.throwIfAborted();
     if (!isDatabaseFailure(error)) throw error;
@@ -157,13 +158,23 @@ export function readBack(state: FarmState, read: TableRead): void {
   state.table = {
     ...state.table,
     read: {
-      rows: read.rows,
+      rows: sameRows(state.table.read?.rows ?? [], read.rows),
       truncated: read.truncated,
       ...(pings !== undefined && { pings }),
       ...(settings !== undefined && { settings }),
     },
     dirty: false,
   };
+}
+
+/** Rows that are as they were stay the same objects: what was worked out about them holds. */
+function sameRows(before: readonly ServerRow[], rows: readonly ServerRow[]): readonly ServerRow[] {
+  const known = new Map(before.map((row) => [row.serverID, row]));
+  return rows.map((row) => {
+    const old = known.get(row.serverID);
+    const isSame = old?.name === row.name && old.guid === row.guid && old.enabled === row.enabled && old.url === row.url;
+    return isSame ? old : row;
+  });
 }
 
 export const withRows = (observation: Observation, state: FarmState): Observation => {
