@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from "@jest/globals";
 import { asksRealServer } from "../database/database.ts";
 import { createFarmWorld } from "../world/farmWorld.ts";
 import type { FarmWorld, PodSummary } from "../world/farmWorld.ts";
-import { createShopFarm, openShopDatabase } from "../world/shopFarm.ts";
+import { openShopDatabase, story } from "../world/shopFarm.ts";
 import type { ShopFarm } from "../world/shopFarm.ts";
 
 const limitMs = 60_000;
@@ -27,8 +27,8 @@ const kinds = [
 
 it.concurrent.each(kinds)(
   "keeps the row of each pod of $what until the pod's process has ended, and then removes it",
-  async ({ options }) => {
-    await using farm = await createShopFarm(world, { ...options, annotations: { "kubelet.test/stop-ms": "2500" } });
+  story(async (open, { options }) => {
+    const farm = await open(world, { ...options, annotations: { "kubelet.test/stop-ms": "2500" } });
     await farm.settled(3);
     const before = await farm.rows();
     await shrink(farm, options.kind);
@@ -38,7 +38,7 @@ it.concurrent.each(kinds)(
     );
     expect(await farm.rows()).toEqual(before);
     await farm.settled(options.kind === "DaemonSet" ? 0 : 1);
-  },
+  }),
   limitMs,
 );
 
@@ -52,10 +52,10 @@ async function shrink(farm: ShopFarm, kind: string): Promise<void> {
 for (const { what, options } of kinds)
   itHolds(
     `lets no pod of ${what} be Ready before its row is committed`,
-    async () => {
+    story(async (open) => {
       const database = await openShopDatabase();
       const held = database.faults?.hold(/INSERT INTO/, { times: Infinity });
-      await using farm = await createShopFarm(world, { ...options, name: `${options.name}-held`, database });
+      const farm = await open(world, { ...options, name: `${options.name}-held`, database });
       await held?.reached;
       await farm.until("the containers are ready and only the gate is shut", async () => {
         const pods = await farm.alive();
@@ -64,14 +64,14 @@ for (const { what, options } of kinds)
       expect(await farm.rows()).toEqual([]);
       held?.release();
       await farm.settled(3);
-    },
+    }),
     limitMs,
   );
 
 it.concurrent(
   "leaves the row of a pod whose container crashes and restarts as it is, to the byte",
-  async () => {
-    await using farm = await createShopFarm(world, { name: "crashing", replicas: 2 });
+  story(async (open) => {
+    const farm = await open(world, { name: "crashing", replicas: 2 });
     await farm.settled(2);
     const before = await farm.rows();
     const { name } = await firstOf(farm);
@@ -81,7 +81,7 @@ it.concurrent(
       return pod?.restarts === 2 && pod.ready;
     });
     expect(await farm.rows()).toEqual(before);
-  },
+  }),
   limitMs,
 );
 
@@ -90,22 +90,22 @@ it.concurrent.each([
   { behave: "complete", phase: "Succeeded" },
 ])(
   "removes the row of a pod that ended by itself ($behave), although its object stays",
-  async ({ behave, phase }) => {
-    await using farm = await createShopFarm(world, { name: `ends-${behave}`, replicas: 2 });
+  story(async (open, { behave, phase }) => {
+    const farm = await open(world, { name: `ends-${behave}`, replicas: 2 });
     await farm.settled(2);
     const { name } = await firstOf(farm);
     await farm.annotate(name, `kubelet.test/behave=${behave}`);
     await farm.until("its row has gone", async () => (await farm.row(name)) === undefined);
     expect((await farm.pods()).find((pod) => pod.name === name)).toMatchObject({ phase, terminating: false });
     await farm.settled(2); // of its replacement too
-  },
+  }),
   limitMs,
 );
 
 it.concurrent(
   "keeps the row of a pod that does not end because its node is lost, and names the node and the taint that would end it",
-  async () => {
-    await using farm = await createShopFarm(world, { name: "hung", replicas: 2 });
+  story(async (open) => {
+    const farm = await open(world, { name: "hung", replicas: 2 });
     await farm.settled(2);
     const { name, node } = await firstOf(farm);
     const before = await farm.row(name);
@@ -117,14 +117,14 @@ it.concurrent(
     await farm.until("the rows of the others have gone", async () => (await farm.rows()).length === 1);
     expect(await farm.rows()).toEqual([before]);
     await farm.deletePod(name, "by force");
-  },
+  }),
   limitMs,
 );
 
 it.concurrent(
   "keeps the row of a pod that lost its labels until that pod has ended",
-  async () => {
-    await using farm = await createShopFarm(world, { name: "relabelled", replicas: 2 });
+  story(async (open) => {
+    const farm = await open(world, { name: "relabelled", replicas: 2 });
     await farm.settled(2);
     const { name } = await firstOf(farm);
     const before = await farm.row(name);
@@ -134,14 +134,14 @@ it.concurrent(
     await farm.deletePod(name);
     await farm.settled(2);
     expect(await farm.row(name)).toBeUndefined();
-  },
+  }),
   limitMs,
 );
 
 it.concurrent(
   "gives the row of a StatefulSet's pod to the next pod of its name, and opens that pod's gate only then",
-  async () => {
-    await using farm = await createShopFarm(world, { name: "replaced", kind: "StatefulSet", replicas: 2 });
+  story(async (open) => {
+    const farm = await open(world, { name: "replaced", kind: "StatefulSet", replicas: 2 });
     await farm.settled(2);
     const old = await firstOf(farm);
     const before = await farm.row(old.name);
@@ -164,14 +164,14 @@ it.concurrent(
     expect(after?.ServerID).toBe(before?.ServerID);
     expect(after?.ServerGUID).not.toBe(before?.ServerGUID);
     await farm.settled(2);
-  },
+  }),
   limitMs,
 );
 
 it.concurrent(
   "replaces the rows one by one in a rolling update, each before its pod is Ready and after its pod has ended",
-  async () => {
-    await using farm = await createShopFarm(world, { name: "rolling", replicas: 3, annotations: { "kubelet.test/stop-ms": "1000" } });
+  story(async (open) => {
+    const farm = await open(world, { name: "rolling", replicas: 3, annotations: { "kubelet.test/stop-ms": "1000" } });
     await farm.settled(3);
     const before = await farm.names();
     await world.kubectl("set", "image", "deployment/rolling", "web=shop:2");
@@ -180,7 +180,7 @@ it.concurrent(
       return names.length > 0 && names.every((name) => !before.includes(name));
     });
     await farm.settled(3);
-  },
+  }),
   limitMs,
 );
 

@@ -6,7 +6,7 @@ import type { SharedCluster } from "../cluster/shared.ts";
 import { connectCluster } from "../cluster/shared.ts";
 import { createFarmWorld } from "../world/farmWorld.ts";
 import type { FarmWorld } from "../world/farmWorld.ts";
-import { createShopFarm } from "../world/shopFarm.ts";
+import { story } from "../world/shopFarm.ts";
 import type { ShopFarm } from "../world/shopFarm.ts";
 
 const limitMs = 110_000;
@@ -34,9 +34,9 @@ const reasonOf = async (farm: ShopFarm, name: string): Promise<string | undefine
 
 it.concurrent(
   "keeps the row of a pod that was deleted by force for its grace period and 10 s, and then removes it",
-  async () => {
+  story(async (open) => {
     const world = await newWorld();
-    await using farm = await createShopFarm(world, { name: "forced", replicas: 3, graceSeconds: 3 });
+    const farm = await open(world, { name: "forced", replicas: 3, graceSeconds: 3 });
     await farm.settled(3);
     const name = (await farm.names())[0] ?? "";
     const before = await farm.row(name);
@@ -50,16 +50,16 @@ it.concurrent(
     expect(waitedMs).toBeGreaterThanOrEqual(3_000 + paddingMs);
     expect(waitedMs).toBeLessThan(3_000 + paddingMs + 5_000);
     await farm.settled(3);
-  },
+  }),
   limitMs,
 );
 
 it.concurrent(
   "repairs the rows after the operator was killed while pods changed: new pods at once, unseen ends after their wait",
-  async () => {
+  story(async (open) => {
     const world = await newWorld();
-    await using shop = await createShopFarm(world, { name: "shop", replicas: 3 });
-    await using set = await createShopFarm(world, { name: "set", kind: "StatefulSet", replicas: 2 });
+    const shop = await open(world, { name: "shop", replicas: 3 });
+    const set = await open(world, { name: "set", kind: "StatefulSet", replicas: 2 });
     await Promise.all([shop.settled(3), set.settled(2)]);
     const [unseen = ""] = await shop.names();
     const unseenRow = await shop.row(unseen);
@@ -80,7 +80,7 @@ it.concurrent(
     expect(await shop.row(unseen)).toEqual(unseenRow);
     await shop.settled(4);
     expect(performance.now() - restartedAtMs).toBeGreaterThanOrEqual(unseenGraceMs + paddingMs);
-  },
+  }),
   limitMs,
 );
 
@@ -90,10 +90,10 @@ async function hasWaitingPod(farm: ShopFarm): Promise<boolean> {
 
 it.concurrent(
   "removes nothing while most rows miss their pods and most pods are not to be seen, also not after a restart",
-  async () => {
+  story(async (open) => {
     const world = await newWorld();
-    await using emptied = await createShopFarm(world, { name: "emptied", replicas: 4 });
-    await using other = await createShopFarm(world, { name: "other", replicas: 3 });
+    const emptied = await open(world, { name: "emptied", replicas: 4 });
+    const other = await open(world, { name: "other", replicas: 3 });
     await Promise.all([emptied.settled(4), other.settled(3)]);
     const before = await emptied.rows();
     await world.apply({ apiVersion: "v1", kind: "ResourceQuota", metadata: { name: "no-pods" }, spec: { hard: { pods: "0" } } });
@@ -124,6 +124,6 @@ it.concurrent(
     });
     expect(await world.condition("RemovalsBlocked", "emptied")).toBe("False/NothingBlocked");
     expect((await emptied.rows()).slice(0, 4)).toEqual(before);
-  },
+  }),
   limitMs,
 );

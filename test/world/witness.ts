@@ -9,8 +9,6 @@ import type { WholeRow } from "./wholeRow.ts";
 export interface Witness {
   /** Ends the looking; resolves to what was seen that must not be, each once. */
   readonly stop: () => Promise<readonly string[]>;
-  /** Looks so far. */
-  readonly looks: () => number;
 }
 
 interface WitnessOptions {
@@ -54,11 +52,10 @@ export function startWitness({ rows, pods }: WitnessOptions): Witness {
   const watching = watch();
   watching.catch(() => undefined); // told by stop
   return {
-    looks: () => looks,
     stop: async () => {
       isStopped = true;
       await watching;
-      return [...seen];
+      return looks === 0 ? ["nothing at all"] : [...seen];
     },
   };
 }
