@@ -109,6 +109,7 @@ async function readTable(
     !cache.dirty &&
     !isAsked &&
     cache.failure === undefined &&
+    (farm.deletionAtMs === undefined || cache.atMs >= (state.memory.deletingSinceMs ?? Infinity)) && // a release rests on a later read
     clock.monotonic() - cache.atMs < options.resyncMs;
   if (isFresh) return { table: { kind: "read", read: cache.read, facts: cache.facts }, database };
   try {
