@@ -32,7 +32,13 @@ export function compileJoin(from: readonly FromItem[], where: Condition | undefi
   const pool = [...inner.flatMap(({ item }) => conjuncts(item.on)), ...conjuncts(where)].map((one) => compileCondition(one, scope));
   const ons = new Map(left.map(({ item, source }) => [source, conjuncts(item.on).map((one) => compileCondition(one, scope))]));
   const own = new Set(scope.sources.map((source) => source.slot));
-  return runner(planSteps({ inner: inner.map((one) => one.source), left: left.map((one) => one.source), pool, ons, own }));
+  const constant = pool.filter((condition) => ![...condition.slots].some((slot) => own.has(slot)));
+  const varying = pool.filter((condition) => !constant.includes(condition));
+  const sources = { inner: inner.map((one) => one.source), left: left.map((one) => one.source) };
+  return runner(
+    constant.map((one) => one.test),
+    planSteps({ ...sources, pool: varying, ons, own }),
+  );
 }
 
 interface Parts {
@@ -94,7 +100,8 @@ function rowsOf({ source, lookup }: Step, frame: Frame): Iterable<Row> {
   return rows.find(lookup.columns, keys.length === 1 ? at(keys, 0) : joinKeys(keys));
 }
 
-function runner(steps: readonly Step[]): Join {
+/** `constant` are the conditions that no row can change: tested once, and all there is where nothing is read. */
+function runner(constant: readonly Test[], steps: readonly Step[]): Join {
   return (frame, emit) => {
     const holds = (tests: readonly Test[]): boolean => {
       for (const test of tests) if (test(frame) !== true) return false;
@@ -115,7 +122,7 @@ function runner(steps: readonly Step[]): Join {
       frame.rows[slot] = undefined;
       return holds(step.filters) ? visit(depth + 1) : "on";
     };
-    visit(0);
+    if (holds(constant)) visit(0);
   };
 }
 

