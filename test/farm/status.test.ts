@@ -13,7 +13,6 @@ import { statusOf } from "../../operator/farm/status.ts";
 import type { StatusMoment } from "../../operator/farm/status.ts";
 import {
   deepFreeze,
-  deployment,
   ended,
   facts,
   farm,
@@ -273,7 +272,7 @@ function violations(value: unknown, schema: Schema | undefined, path: string): r
   if (typeof value === "string") {
     if (!value.isWellFormed()) return [`${path} ends in half a character`];
     const tooLong =
-      [...value].length > (schema.maxLength ?? (schema.enum === undefined ? 0 : Infinity)) || value.length < (schema.minLength ?? 0);
+      Array.from(value).length > (schema.maxLength ?? (schema.enum === undefined ? 0 : Infinity)) || value.length < (schema.minLength ?? 0);
     const isStrange = schema.pattern !== undefined && !new RegExp(schema.pattern, "u").test(value);
     return [
       ...(tooLong ? [`${path} has ${value.length} characters`] : []),

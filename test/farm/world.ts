@@ -14,8 +14,8 @@ import type { Plan } from "../../operator/farm/plan.ts";
 import { authorityOf, permitted } from "../../operator/farm/policy.ts";
 import type { Actions } from "../../operator/farm/policy.ts";
 import { comparable } from "../../operator/farm/serverName.ts";
-import { farm, identity, observation, table } from "./build.ts";
-import type { Gone } from "./build.ts";
+import { identity, observation, table } from "./build.ts";
+import type { Gone, farm } from "./build.ts";
 
 export interface World {
   readonly farm: ReturnType<typeof farm>;
