@@ -58,6 +58,11 @@ export function kubeConfigFromText(text: string): KubeConfigSource {
 function loadDefault(): KubeConfig {
   const config = new KubeConfig();
   config.loadFromDefault();
+  const cluster = config.getCurrentCluster();
+  if (cluster === null) throw new Error("its current context names no cluster");
+  // What client-node makes up when it finds nothing: an API server that no cluster has had for years.
+  if (cluster.server === "http://localhost:8080" && config.getCurrentContext() === "loaded-context")
+    throw new Error("there is none: set KUBECONFIG, or run in a pod with a service account token");
   return config;
 }
 
