@@ -150,6 +150,7 @@ it.concurrent.each(["SIGTERM", "SIGINT"] as const)(
     for (const path of [kubeconfigPath, without]) {
       const operator = start({ kubeconfigPath: path, env: idle() });
       await runs(operator);
+      expect(await statusOf(operator, "/livez")).toMatch(/^200 /);
       operator.signal(signal);
       expect(await operator.exited).toBe(0);
       expect(operator.lines.at(-1)?.message).toBe("The operator has stopped");
