@@ -1,8 +1,8 @@
 // The engine: logins in, sessions out. It keeps everything in memory and ends with the process.
 import type { Engine, LoginRequest, ResponsePart, Session, SqlMessage, SqlRequest } from "../session.ts";
 import { asMessage, sqlErrors } from "./errors.ts";
-import { runRequest } from "./interpreter.ts";
-import type { BatchCache } from "./interpreter.ts";
+import { runRequest } from "./request.ts";
+import type { BatchCache } from "./request.ts";
 import type { Database } from "./model.ts";
 import { Server } from "./model.ts";
 import { ticksOf } from "./moments.ts";

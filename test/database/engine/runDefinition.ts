@@ -1,7 +1,7 @@
 // Runs one definition for a session: its locks, its right to it, its transaction.
 import { compileExpression } from "./compileExpression.ts";
 import { define } from "./definitions.ts";
-import type { DefinitionContext, TableDefinition } from "./definitions.ts";
+import type { DefinitionContext, TableDefinition } from "./definitionContext.ts";
 import { sqlErrors } from "./errors.ts";
 import type { Database } from "./model.ts";
 import { Binding, newScope } from "./scope.ts";

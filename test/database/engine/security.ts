@@ -3,7 +3,7 @@ import { findCollation } from "./collation.ts";
 import { at, sqlErrors } from "./errors.ts";
 import type { Database, Permission, PermissionTarget, Principal, Server } from "./model.ts";
 import { ticksOf } from "./moments.ts";
-import type { TableDefinition } from "./definitions.ts";
+import type { TableDefinition } from "./definitionContext.ts";
 import type { DefinitionSyntax } from "./syntax.ts";
 import { written } from "./syntax.ts";
 

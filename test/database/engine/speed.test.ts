@@ -20,15 +20,19 @@ async function farm(serverCount: number, bindingCount: number) {
   const digits =
     "dbo.Digits AS a CROSS JOIN dbo.Digits AS b CROSS JOIN dbo.Digits AS c CROSS JOIN dbo.Digits AS d CROSS JOIN dbo.Digits AS e";
   await db.ask(
-    `INSERT INTO dbo.Bindings SELECT 1, x.n FROM (SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n AS n FROM ${digits}) AS x WHERE x.n < ${bindingCount}`,
+    `INSERT INTO dbo.Bindings SELECT 1, x.n FROM (SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n AS n FROM ${digits} WHERE 10000 * e.n < ${bindingCount}) AS x WHERE x.n < ${bindingCount}`,
   );
   return db;
 }
 
 /** Milliseconds of the fastest of several runs: what the engine needs, not what a busy machine adds. */
-async function fastest(run: (round: number) => Promise<unknown>, after: () => Promise<unknown> = () => Promise.resolve()): Promise<number> {
+async function fastest(
+  run: (round: number) => Promise<unknown>,
+  after: () => Promise<unknown> = () => Promise.resolve(),
+  rounds = 20,
+): Promise<number> {
   const times: number[] = [];
-  for (const round of rows(20)) {
+  for (const round of rows(rounds)) {
     const start = performance.now();
     await run(round);
     times.push(performance.now() - start);
@@ -59,9 +63,13 @@ test("50,000 bindings are removed in steps of 2,000, each in a moment", async ()
   const db = await farm(10, 50_000);
   const sql =
     "DELETE TOP (2000) b FROM dbo.Bindings AS b INNER JOIN dbo.Servers AS s ON s.ID = b.ServerID INNER JOIN (VALUES (@i, @n)) AS v (i, n) ON s.ID = v.i AND s.Name = v.n";
-  const ms = await fastest(async () => {
-    const { counts } = await db.ask(sql, { i: [{ name: "int" }, 1], n: [text, "server-0"] });
-    expect(counts).toEqual([2000]);
-  });
+  const ms = await fastest(
+    async () => {
+      const { counts } = await db.ask(sql, { i: [{ name: "int" }, 1], n: [text, "server-0"] });
+      expect(counts).toEqual([2000]);
+    },
+    undefined,
+    5,
+  );
   expect(ms).toBeLessThan(150); // about 20 on a quiet machine
 });
