@@ -1,0 +1,126 @@
+// Rows whose pod is missing: how long they wait, and when the whole view is not believed (promises 3 and 5).
+
+import { describe, expect, test } from "@jest/globals";
+import { rowKey } from "../../operator/farm/memory.ts";
+import type { FarmMemory } from "../../operator/farm/memory.ts";
+import type { Milliseconds } from "../../operator/farm/model.ts";
+import { deployment, farm, lost, member, memory, nowMs, pod, rowOf, table, terminating, unbound, uid } from "./build.ts";
+import type { Scene } from "./build.ts";
+import { plan, actions, states, foundGone, pings, expectAll, a, b } from "./planning.ts";
+
+describe("a row whose pod is missing", () => {
+  const row = rowOf(a);
+  test("waits for a live read before its wait begins", () =>
+    expectAll({ scene: { rows: [row] }, does: ["confirm 1"], shows: ["shop-a Stale PodMissing"] }));
+
+  // presence, what the pod was like, pings of the table, others in the farm → the wait in ms
+  test.each<[string, Scene, Milliseconds]>([
+    ["its grace + 10 s after an event", { gone: [{ pod: pod({ graceSeconds: 45 }), presence: "deleted" }] }, 55_000],
+    ["its own short grace + 10 s after an event", { gone: [{ pod: pod({ graceSeconds: 5 }), presence: "deleted" }] }, 15_000],
+    ["nodeLostSeconds when its node was lost", { gone: [{ pod: lost(), presence: "deleted" }] }, 300_000],
+    [
+      "nodeLostSeconds when the taint manager deleted it",
+      { gone: [{ pod: lost({ disruption: "DeletionByTaintManager" }), presence: "deleted" }] },
+      300_000,
+    ],
+    [
+      "its grace + 10 s when its kubelet disrupted it",
+      { gone: [{ pod: pod({ disruption: "TerminationByKubelet" }), presence: "deleted" }] },
+      40_000,
+    ],
+    ["nodeLostSeconds when its last state was missed", { gone: [{ pod: a, presence: "listedGone" }] }, 300_000],
+    ["nodeLostSeconds when it was never seen", {}, 300_000],
+    [
+      "its grace + 10 s when its last state was missed and the table has pings",
+      { gone: [{ pod: a, presence: "listedGone" }], table: table([row], { pings }) },
+      40_000,
+    ],
+    ["30 + 10 s when it was never seen and the table has pings", { table: table([row], { pings }) }, 40_000],
+    [
+      "the farm's largest grace + 10 s when never seen, with pings",
+      { pods: [pod({ name: "shop-b", graceSeconds: 90 })], table: table([row, rowOf(b, { serverID: 2 })], { pings }) },
+      100_000,
+    ],
+    [
+      "30 + 10 s when the farm's largest grace is smaller",
+      { pods: [pod({ name: "shop-b", graceSeconds: 5 })], table: table([row, rowOf(b, { serverID: 2 })], { pings }) },
+      40_000,
+    ],
+    ["a nodeLostSeconds of the farm's own", { farm: farm({ spec: { removal: { nodeLostSeconds: 77 } } }) }, 77_000],
+    ["as if without pings where they cannot be read", { table: table([row], { facts: { hasPings: true } }) }, 300_000],
+  ])("waits %s, and not a millisecond less", (_what, scene, waitMs) => {
+    const full = { rows: [row], ...scene };
+    const before = plan(full, foundGone(row, waitMs - 1));
+    expect(actions(before)).toEqual([]);
+    expect(before.lookAgainMs).toBe(1);
+    expect(states(before)).toContain("shop-a Stale ProcessMayLive");
+    expect(actions(plan(full, foundGone(row, waitMs)))).toEqual(["remove 1 missing"]);
+  });
+
+  test("of which a pod of the name lives is kept, whatever its UID and whoever selects it", () => {
+    const namesake = pod({ uid: uid("another"), labels: {} });
+    expectAll({ scene: { pods: [namesake], rows: [row] }, remembered: foundGone(row, 1e9), shows: ["shop-a Stale NameInUse"] });
+  });
+
+  test("is kept while a pod that nobody selects yields its name by a member's template", () => {
+    const numbered = pod({ name: "shop-0", uid: uid("another"), labels: {} });
+    const site = rowOf(a, { name: "site-0" });
+    expectAll({
+      scene: { pods: [numbered], rows: [site], members: [member({ serverName: "site-$(POD_ORDINAL)" })] },
+      remembered: foundGone(site, 1e9),
+      shows: ["site-0 Stale NameInUse"],
+    });
+  });
+
+  test("is kept while a pod of its name waits for a node", () =>
+    expectAll({ scene: { pods: [unbound({ uid: uid("another") })], rows: [row] }, remembered: foundGone(row, 1e9) }));
+});
+
+describe("when the view looks wrong", () => {
+  const names = ["shop-1", "shop-2", "shop-3", "shop-4", "shop-5", "shop-6"];
+  const pods = names.map((name) => pod({ name }));
+  const rows = pods.map((one, index) => rowOf(one, { serverID: index + 1 }));
+  const allGone = (extra: Partial<FarmMemory> = {}): FarmMemory =>
+    memory({ missingSince: new Map(rows.map((row) => [rowKey(row), { sinceMs: 0 }])), ...extra });
+  const scene = (alive: number, count: number, replicas: number): Scene => ({
+    pods: pods.slice(0, alive),
+    rows: rows.slice(0, count),
+    members: [member({ workload: deployment({ replicas }) })],
+  });
+  const blocked = (one: Scene, remembered = allGone()): number => plan(one, remembered).blocked.length;
+
+  test("the missing stay and are blocked, with their waits over", () =>
+    expectAll({
+      scene: scene(0, 3, 3),
+      remembered: allGone(),
+      shows: ["shop-1 Blocked UnexplainedAbsence", "shop-2 Blocked UnexplainedAbsence", "shop-3 Blocked UnexplainedAbsence"],
+    }));
+  test("their waits need not be over", () => expect(blocked(scene(0, 3, 3), memory())).toBe(3));
+  test("two missing rows are no mistake", () =>
+    expect(actions(plan(scene(0, 2, 2), allGone()))).toEqual(["remove 1 missing", "remove 2 missing"]));
+  test("exactly half of the rows missing is no mistake", () => expect(blocked(scene(3, 6, 100))).toBe(0));
+  test("one more than half is", () => expect(blocked(scene(2, 6, 100))).toBe(4));
+  test("it is not while half of the wanted pods are to be seen", () => expect(blocked(scene(2, 6, 4))).toBe(0));
+  test("it is while fewer are", () => expect(blocked(scene(2, 6, 5))).toBe(4));
+  test("a workload that wants no pods explains it", () => expect(blocked(scene(0, 3, 0))).toBe(0));
+  test("a workload that was deleted explains it", () =>
+    expect(blocked({ ...scene(0, 3, 3), members: [member({ workload: { kind: "absent" }, selector: undefined })] })).toBe(0));
+  test("a workload that cannot be read does not", () =>
+    expect(blocked({ ...scene(0, 3, 3), members: [member({ workload: { kind: "unknown", reason: "Forbidden", message: "" } })] })).toBe(3));
+  test("pods that wait for a node are to be seen", () =>
+    expect(blocked({ ...scene(0, 3, 4), pods: [unbound({ name: "shop-8" }), unbound({ name: "shop-9" })] })).toBe(0));
+  test("pods that terminate are not alive", () =>
+    expect(blocked({ ...scene(0, 3, 4), pods: [terminating({ name: "shop-8" }), terminating({ name: "shop-9" })] })).toBe(3));
+  test("rows removed as missing in the last 10 minutes count as missing", () => {
+    expect(blocked(scene(0, 1, 3), allGone({ removedAsMissing: [nowMs, nowMs] }))).toBe(1);
+    expect(blocked(scene(0, 1, 3), allGone({ removedAsMissing: [nowMs] }))).toBe(0);
+  });
+  test("rows of ended pods go all the same", () => {
+    const withEnded = { ...scene(0, 5, 10), gone: [{ pod: pods[0] ?? a, ended: true }] };
+    expect(actions(plan(withEnded, allGone()))).toEqual(["remove 1 ended"]);
+  });
+  test("rows of missing pods are handed to their successors all the same", () => {
+    const withNext = { ...scene(0, 3, 10), pods: [pod({ name: "shop-1", uid: uid("next") })] };
+    expect(actions(plan(withNext, allGone()))).toEqual(["handOver 1 to next"]);
+  });
+});
