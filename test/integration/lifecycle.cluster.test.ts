@@ -3,14 +3,16 @@
 
 import { afterAll, beforeAll, expect, it } from "@jest/globals";
 import { asksRealServer } from "../database/database.ts";
+import type { Rule } from "../database/faults.ts";
 import { createFarmWorld } from "../world/farmWorld.ts";
 import type { FarmWorld, PodSummary } from "../world/farmWorld.ts";
 import { openShopDatabase, story } from "../world/shopFarm.ts";
 import type { ShopFarm } from "../world/shopFarm.ts";
 
 const limitMs = 60_000;
-/** A real server has no fault script: nothing can be held there. */
-const itHolds = asksRealServer() ? it.skip : it.concurrent;
+const lockTimeout = { number: 1222 };
+/** A real server has no fault script: nothing is refused there. */
+const itWithFaults = asksRealServer() ? it.skip : it.concurrent;
 
 let world: FarmWorld;
 beforeAll(async () => {
@@ -50,19 +52,20 @@ async function shrink(farm: ShopFarm, kind: string): Promise<void> {
 }
 
 for (const { what, options } of kinds)
-  itHolds(
+  itWithFaults(
     `lets no pod of ${what} be Ready before its row is committed`,
     story(async (open) => {
       const database = await openShopDatabase();
-      const held = database.faults?.hold(/INSERT INTO/, { times: Infinity });
-      const farm = await open(world, { ...options, name: `${options.name}-held`, database });
-      await held?.reached;
-      await farm.until("the containers are ready and only the gate is shut", async () => {
+      const refused = database.faults?.fail(/INSERT INTO/, lockTimeout, { times: Infinity });
+      const farm = await open(world, { ...options, name: `${options.name}-refused`, database });
+      await farm.until("all containers are ready", async () => {
         const pods = await farm.alive();
         return pods.length === 3 && pods.every(({ waitsForGate }) => waitsForGate);
       });
+      await passesMore(farm, refused);
+      expect((await farm.alive()).map(({ waitsForGate }) => waitsForGate)).toEqual([true, true, true]);
       expect(await farm.rows()).toEqual([]);
-      held?.release();
+      refused?.remove();
       await farm.settled(3);
     }),
     limitMs,
@@ -145,16 +148,17 @@ it.concurrent(
     await farm.settled(2);
     const old = await firstOf(farm);
     const before = await farm.row(old.name);
-    const held = farm.database.faults?.hold(/^UPDATE s SET/m, { times: Infinity });
+    const refused = farm.database.faults?.fail(/^UPDATE s SET/m, lockTimeout, { times: Infinity });
     await farm.deletePod(old.name);
-    if (held !== undefined) {
-      await held.reached;
-      await farm.until("only the gate of the next pod is shut", async () => {
+    if (refused !== undefined) {
+      await farm.until("the containers of the next pod are ready", async () => {
         const pod = await firstOf(farm);
         return pod.name === old.name && pod.uid !== old.uid && pod.waitsForGate;
       });
+      await passesMore(farm, refused);
+      expect(await firstOf(farm)).toMatchObject({ name: old.name, waitsForGate: true });
       expect(await farm.row(old.name)).toEqual(before);
-      held.release();
+      refused.remove();
     }
     await farm.until("the next pod is Ready", async () => {
       const pod = await firstOf(farm);
@@ -183,6 +187,12 @@ it.concurrent(
   }),
   limitMs,
 );
+
+/** Resolves when two more passes have come to a write that is refused: what they think of the gates is done. */
+async function passesMore(farm: ShopFarm, refused: Rule | undefined): Promise<void> {
+  const met = refused?.met ?? 0;
+  await farm.until("two more passes have tried to write", () => (refused?.met ?? Infinity) >= met + 2);
+}
 
 /** The first of the living pods, by name. */
 async function firstOf(farm: ShopFarm): Promise<PodSummary> {

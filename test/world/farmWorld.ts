@@ -56,6 +56,8 @@ export interface FarmWorld {
   readonly condition: (type: string, name?: string) => Promise<string | undefined>;
   /** Waits for a condition of the world; the error shows rows, pods and status. */
   readonly until: (what: string, condition: () => Promise<boolean> | boolean, options?: UntilOptions) => Promise<void>;
+  /** To be done before the world closes, also where a test ran out of time and left something open. */
+  readonly beforeClose: (cleanup: () => Promise<unknown>) => void;
   readonly close: () => Promise<void>;
 }
 
@@ -127,6 +129,7 @@ export async function createFarmWorld(options: FarmWorldOptions = {}): Promise<F
     const { items } = (await read(`/api/v1/namespaces/${namespace}/pods${query}`)) as { items: readonly RawPod[] };
     return items.map(summary).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   };
+  const cleanups: (() => Promise<unknown>)[] = [];
   const world: FarmWorld = {
     ...{ cluster, namespace, database, apply, kubectl, rows, pods, status },
     operator: options.operator === "absent" ? absent : await start(),
@@ -151,7 +154,9 @@ export async function createFarmWorld(options: FarmWorldOptions = {}): Promise<F
         }),
         ...untilOptions,
       }),
+    beforeClose: (cleanup) => void cleanups.push(cleanup),
     close: async () => {
+      for (const cleanup of cleanups) await cleanup();
       await world.operator.kill();
       await kubectl("patch", "wf", "--all", "--type=merge", "-p", '{"metadata":{"finalizers":null}}').catch(() => undefined); // none may be there
       if (options.cluster === undefined) await cluster.close();

@@ -48,7 +48,7 @@ export interface ShopFarm {
   readonly until: (what: string, condition: () => Promise<boolean> | boolean, options?: UntilOptions) => Promise<void>;
   /** Resolves when so many pods live, all are Ready, and the rows besides the foreign ones are theirs, each with its pod's mark. */
   readonly settled: (pods: number) => Promise<void>;
-  /** Ends the witness and the database; resolves to what the witness saw that must not be. */
+  /** Ends the witness and the database, once; resolves to what the witness saw that must not be. */
   readonly close: () => Promise<readonly string[]>;
 }
 
@@ -105,7 +105,7 @@ async function createShopFarm(world: FarmWorld, options: ShopFarmOptions): Promi
   const witness = startWitness({ rows, pods });
   const waited = (what: string, condition: () => Promise<boolean> | boolean, untilOptions: UntilOptions = {}): Promise<void> =>
     until(`${name}: ${what}`, condition, {
-      everyMs: 100,
+      ...{ everyMs: 100, timeoutMs: 45_000 },
       seen: async () => ({
         rows: await rows(),
         pods: await pods(),
@@ -115,6 +115,15 @@ async function createShopFarm(world: FarmWorld, options: ShopFarmOptions): Promi
       }),
       ...untilOptions,
     });
+  let closing: Promise<readonly string[]> | undefined;
+  const close = (): Promise<readonly string[]> => (closing ??= closeOnce());
+  const closeOnce = async (): Promise<readonly string[]> => {
+    const seen = await witness.stop();
+    if (database.real) await leave(world, name);
+    if (options.sharing === undefined) await database.close();
+    return seen.map((what) => `${name}: ${what}`);
+  };
+  world.beforeClose(() => close().catch(() => undefined)); // whoever told the story has heard of it
   return {
     ...{ name, database, witness, rows, pods, alive, status, until: waited },
     names: async () => (await rows()).map(({ ServerName }) => ServerName),
@@ -134,12 +143,7 @@ async function createShopFarm(world: FarmWorld, options: ShopFarmOptions): Promi
           living.every((pod) => pod.ready && pod.gate === "Registered" && ours.some((row) => isRowOf(pod, row)))
         );
       }),
-    close: async () => {
-      const seen = await witness.stop();
-      if (database.real) await leave(world, name);
-      if (options.sharing === undefined) await database.close();
-      return seen.map((what) => `${name}: ${what}`);
-    },
+    close,
   };
 }
 
