@@ -50,9 +50,12 @@ export interface Reconciler {
 
 /** Two writes of a farm are at least this far apart: what arrives meanwhile travels together. */
 const writeIntervalMs = 10;
-const bindingsRetryMs = 1_000;
+const firstRetryMs = 1_000;
+const lastRetryMs = 30_000;
 const conflictRetryMs = 100;
 const unresolvedRetryMs = 1_000;
+/** A WebFarm that goes is held this long for gates that cannot be opened. */
+const longestGateWaitMs = 120_000;
 /** Credentials are read again this often while they do not do, so that a corrected Secret is soon tried. */
 const longestFailureMs = 10_000;
 
@@ -70,6 +73,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   }
 
   function forget(key: FarmKey): Result {
+    const uid = states.get(key)?.uid;
+    if (uid !== undefined) members.forget(uid);
     states.delete(key);
     databases.release(key);
     options.metrics.forget(key);
@@ -90,11 +95,13 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   async function passOver(observed: Observed, state: FarmState, signal: AbortSignal): Promise<Result> {
     const before = await decide(observed, state, signal);
     const actions = permitted(before.plan, before.authority);
-    const readyToWrite = await holdFinalizer(observed, actions, state, signal);
-    if (readyToWrite === "again") return { kind: "again", afterMs: conflictRetryMs };
+    const held = await holdFinalizer(observed, actions, state, signal);
+    if (held.kind === "lost") return { kind: "again", afterMs: conflictRetryMs };
     const applied =
-      observed.database === undefined
-        ? nothingApplied
+      observed.database === undefined || held.kind === "failed"
+        ? held.kind === "failed"
+          ? withoutFinalizer(held.error)
+          : nothingApplied
         : await apply(
             { ...options, log: options.log.child(fieldsOf(observed.observation)), ...before, database: observed.database, state, signal },
             actions,
@@ -102,7 +109,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const observation = { ...withRows(before.observation, state), farm: newest(before.observation.farm, state) };
     const plan = planFarm(observation, state.memory);
     const assessment: Assessment = { observation, plan, authority: authorityOf(observation), outcome: applied.outcome };
-    return await report({ assessment, applied, database: observed.database }, state, signal);
+    return await report({ assessment, applied, database: observed.database, ...(held.kind === "failed" && held) }, state, signal);
   }
 
   /** A plan on rows that are fresh enough for it: a row whose pod is missing goes only when its newest ping was read just now. */
@@ -127,25 +134,31 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     return decideOn(again.observation);
   }
 
-  /** The finalizer is there before the first write. */
+  /** The finalizer is there before the first write. Where it cannot be written nothing is; the gates still open in time. */
   async function holdFinalizer(
     { observation }: Observed,
     actions: Actions,
     state: FarmState,
     signal: AbortSignal,
-  ): Promise<"ready" | "again"> {
+  ): Promise<{ readonly kind: "held" | "lost" } | { readonly kind: "failed"; readonly error: unknown }> {
     const { farm } = observation;
-    const writes = actions.inserts.length + actions.marks.length + actions.removals.length;
-    if (writes === 0 || farm.finalizers.includes(finalizer)) return "ready";
-    const write = await cluster.addFinalizer(farm, signal);
-    if (write.kind === "written") state.status = { ...state.status, written: { basedOn: farm.resourceVersion, farm: write.farm } };
-    return write.kind === "written" || write.kind === "unchanged" ? "ready" : "again";
+    if (count(actions) === 0 || farm.finalizers.includes(finalizer)) return { kind: "held" };
+    try {
+      const write = await cluster.addFinalizer(farm, signal);
+      if (write.kind === "written") state.status = { ...state.status, written: { basedOn: farm.resourceVersion, farm: write.farm } };
+      return { kind: write.kind === "written" || write.kind === "unchanged" ? "held" : "lost" };
+    } catch (error) {
+      signal.throwIfAborted();
+      return { kind: "failed", error };
+    }
   }
 
   interface Done {
     readonly assessment: Assessment;
     readonly applied: Applied;
     readonly database: FarmDatabase | undefined;
+    /** Why the pass failed although it is reported. */
+    readonly error?: unknown;
   }
 
   async function report(done: Done, state: FarmState, signal: AbortSignal): Promise<Result> {
@@ -154,14 +167,32 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const gates = await openGates(assessment, state, signal);
     tellActions(options, farm, applied);
     tellConditions(options, assessment, state);
-    const statusAgainMs = await writeStatus(options, assessment, state, signal);
+    const told = await tellStatus(assessment, state, signal);
     await sweep(database, state, signal);
     const release =
       farm.deletionAtMs === undefined ? undefined : releaseOf({ ...assessment, memory: state.memory }, momentOf(assessment, state));
-    if (release?.kind === "release") return await letGo(farm, release, signal);
+    // Nobody opens a gate once the WebFarm is gone, but a gate that cannot be opened does not hold it for ever.
+    const mayGo = gates.error === undefined || clock.monotonic() - (state.memory.deletingSinceMs ?? -Infinity) >= longestGateWaitMs;
+    if (release?.kind === "release" && mayGo) return await letGo(farm, release, signal);
     if (assessment.observation.table.kind === "notAsked") databases.release(farm.key);
-    if (gates.error !== undefined) return { kind: "failed", error: gates.error };
-    return next(done, state, [statusAgainMs, gates.lookAgainMs, release?.lookAgainMs]);
+    const error = done.error ?? gates.error ?? told.error;
+    if (error !== undefined) return { kind: "failed", error };
+    return next(done, state, [told.lookAgainMs, gates.lookAgainMs, release?.kind === "wait" ? release.lookAgainMs : undefined]);
+  }
+
+  /** A status that cannot be written holds up nothing, least of all a deletion. */
+  async function tellStatus(
+    assessment: Assessment,
+    state: FarmState,
+    signal: AbortSignal,
+  ): Promise<{ lookAgainMs?: Milliseconds; error?: unknown }> {
+    try {
+      const lookAgainMs = await writeStatus(options, assessment, state, signal);
+      return lookAgainMs === undefined ? {} : { lookAgainMs };
+    } catch (error) {
+      signal.throwIfAborted();
+      return { error };
+    }
   }
 
   /** A gate that cannot be opened holds up neither the others nor the status. */
@@ -182,8 +213,9 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   }
 
   /** When this farm is looked at again: at the next resync, or when the first of its waits is over. */
-  function next({ assessment, applied }: Done, state: FarmState, reportWaits: readonly (Milliseconds | undefined)[]): Result {
-    const { observation, plan, authority, outcome } = assessment;
+  function next(done: Done, state: FarmState, reportWaits: readonly (Milliseconds | undefined)[]): Result {
+    const { assessment, applied } = done;
+    const { observation, plan, outcome } = assessment;
     const { problem } = outcome;
     if (problem?.kind === "busy")
       return {
@@ -195,20 +227,25 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       resyncMs,
       ...reportWaits,
       plan.lookAgainMs,
-      state.table.failure === undefined ? undefined : Math.min(state.table.failure.retryMs - clock.monotonic(), longestFailureMs),
-      problem === undefined ? undefined : bindingsRetryMs,
-      applied.bindingsRemain ? bindingsRetryMs : undefined,
-      nextOpenMs(plan, authority),
+      observation.table.kind === "unavailable" ? unavailableMs(state) : undefined,
+      applied.bindingsRemain ? firstRetryMs : undefined,
+      openMs(done, state),
       unresolvedMs(observation, plan),
     ];
     const afterMs = Math.max(0, Math.min(...waits.filter((ms) => ms !== undefined)));
     return { kind: "again", afterMs, ...(applied.bindingsRemain && { priority: "background" as const }) };
   }
 
-  /** Something may be written that was not: rows of members that were just handed over or whose wait was just begun. */
-  const nextOpenMs = (plan: Plan, authority: Authority): Milliseconds | undefined => {
-    const { inserts, marks, removals } = permitted(plan, authority);
-    return inserts.length + marks.length + removals.length + plan.unconfirmed.length > 0 ? bindingsRetryMs : undefined;
+  const unavailableMs = ({ table: { failure } }: FarmState): Milliseconds =>
+    failure === undefined ? longestFailureMs : Math.min(Math.max(failure.retryMs - clock.monotonic(), 0), longestFailureMs);
+
+  /** Something was to be written and was not, or is to be written now: soon, and later each time that nothing came of it. */
+  const openMs = ({ assessment, applied }: Done, state: FarmState): Milliseconds | undefined => {
+    const { plan, authority, outcome } = assessment;
+    const isOpen = outcome.problem !== undefined || count(permitted(plan, authority)) + plan.unconfirmed.length > 0;
+    const isFruitless = isOpen && applied.registered.length + applied.marked.length + applied.removed.length === 0;
+    state.fruitless = isFruitless ? state.fruitless + 1 : 0;
+    return isOpen ? Math.min(firstRetryMs * 2 ** Math.max(0, Math.min(state.fruitless, 10) - 1), lastRetryMs) : undefined;
   };
 
   /** Pods that nobody owns may be those of a workload that is not there yet, or cannot be read. */
@@ -263,6 +300,21 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     },
   };
 }
+
+const count = ({ inserts, marks, removals }: Actions): number => inserts.length + marks.length + removals.length;
+
+const withoutFinalizer = (error: unknown): Applied => ({
+  ...nothingApplied,
+  outcome: {
+    refused: [],
+    problem: {
+      kind: "unreachable",
+      reason: "FinalizerNotWritten",
+      message: `Nothing is written before the WebFarm has its finalizer, and that cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+      stalled: false,
+    },
+  },
+});
 
 const nothingApplied: Applied = { outcome: { refused: [] }, registered: [], marked: [], removed: [], bindingsRemain: false };
 

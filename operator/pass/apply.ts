@@ -8,7 +8,9 @@ import { confirmGone, isPodMissing, mayTakeRow, namesArePodNames } from "../farm
 import type { ConfirmedGone, LiveRead } from "../farm/confirm.ts";
 import { registeredLate } from "../farm/lateRegistration.ts";
 import { rowKey } from "../farm/memory.ts";
-import type { DatabaseProblem } from "../farm/model.ts";
+import { readMark } from "../farm/mark.ts";
+import type { Refusal } from "../farm/memory.ts";
+import type { DatabaseProblem, Pod, PodView, ServerRow } from "../farm/model.ts";
 import type { Observation } from "../farm/observation.ts";
 import type { Insert, Plan, Remark } from "../farm/plan.ts";
 import type { Actions } from "../farm/policy.ts";
@@ -49,13 +51,9 @@ interface Pass extends ApplyOptions {
   readonly signal: AbortSignal;
 }
 
-export async function apply(pass: Pass, actions: Actions): Promise<Applied> {
-  const done = {
-    registered: [] as Insert[],
-    marked: [] as Remark[],
-    removed: [] as ConfirmedGone[],
-    refused: [] as Outcome["refused"][number][],
-  };
+export async function apply(pass: Pass, wanted: Actions): Promise<Applied> {
+  const { actions, refused } = withoutRefused(wanted, pass.state);
+  const done = { registered: [] as Insert[], marked: [] as Remark[], removed: [] as ConfirmedGone[], refused: [...refused] };
   let bindingsRemain = false;
   let problem: DatabaseProblem | undefined;
   try {
@@ -73,7 +71,7 @@ export async function apply(pass: Pass, actions: Actions): Promise<Applied> {
     );
     const atMs = pass.clock.now();
     const confirmed = actions.removals.flatMap(
-      (removal) => confirmGone(removal, live(removal.row.name), pass.observation.members, atMs) ?? [],
+      (removal) => confirmGone(removal, live(comparable(removal.row.name)), pass.observation.members, atMs) ?? [],
     );
     const removal = await remove(pass, confirmed, done.refused);
     done.removed.push(...removal.removed);
@@ -84,8 +82,24 @@ export async function apply(pass: Pass, actions: Actions): Promise<Applied> {
     pass.state.table = { ...pass.state.table, dirty: true };
     problem = error.problem;
   }
+  if (done.registered.length + done.marked.length + done.removed.length > 0) {
+    pass.state.lastChangeWallMs = pass.clock.now();
+  }
   return { ...done, bindingsRemain, outcome: { refused: done.refused, ...(problem !== undefined && { problem }) } };
 }
+
+/** Rows that the server would not change or delete a moment ago are not tried again before their time. */
+function withoutRefused(wanted: Actions, { memory }: FarmState): { readonly actions: Actions; readonly refused: Outcome["refused"] } {
+  const refusalOf = ({ row }: { readonly row: ServerRow }): Refusal | undefined => memory.refusals.get(comparable(row.name));
+  const isOpen = (one: { readonly row: ServerRow }): boolean => refusalOf(one) === undefined;
+  const refused = [...wanted.marks, ...wanted.removals].flatMap((one) => {
+    const refusal = refusalOf(one);
+    return refusal === undefined ? [] : [{ name: one.row.name, problem: problemFrom(refusal) }];
+  });
+  return { actions: { ...wanted, marks: wanted.marks.filter(isOpen), removals: wanted.removals.filter(isOpen) }, refused };
+}
+
+const problemFrom = ({ reason, message, stalled = false }: Refusal): DatabaseProblem => ({ kind: "refused", reason, message, stalled });
 
 const isTrue = <T>(value: T | undefined, test: (value: T) => boolean): boolean => value !== undefined && test(value);
 
@@ -163,10 +177,10 @@ async function remove(
     const rows = open.map(({ row }) => ({ serverID: row.serverID, name: row.name, guid: row.guid }));
     const result = await written(pass, () => pass.database.remove(rows, pass.signal), refused);
     bindings += result.bindings;
-    const left = new Set(result.read.rows.map(rowKey));
-    const gone = open.filter(({ row }) => !left.has(rowKey(row)));
+    const left = new Map(result.read.rows.map((row) => [row.serverID, rowKey(row)]));
+    const gone = open.filter(({ row }) => !left.has(row.serverID));
     removed.push(...gone);
-    open = open.filter(({ row }) => left.has(rowKey(row)));
+    open = open.filter(({ row }) => left.get(row.serverID) === rowKey(row)); // a row that changed meanwhile is another pod's
     for (const one of gone) noteRemoved(pass, one, bindings);
     if (!result.bindingsRemain) break;
   }
@@ -190,7 +204,7 @@ async function remove(
       },
     ];
   }
-  return { removed, bindingsRemain: open.length > 0 };
+  return { removed, bindingsRemain: open.length > 0 && bindings > 0 };
 }
 
 function noteRemoved(pass: Pass, gone: ConfirmedGone, bindings: number): void {
@@ -213,9 +227,9 @@ const aboutRemoval = ({ identity }: Pass, { row, evidence, atMs, pod }: Confirme
 async function written<T extends WriteResult>(pass: Pass, write: () => Promise<T>, refused: Outcome["refused"][number][]): Promise<T> {
   const { state, clock } = pass;
   state.lastWriteMs = clock.monotonic();
+  state.table = { ...state.table, dirty: true }; // until it is known what became of it, also when this pass is cut off
   const result = await write();
   readBack(state, result.read);
-  state.lastChangeWallMs = clock.now();
   for (const one of result.refused) {
     refused.push(one);
     refuse(pass, one.name, one.problem);
@@ -223,14 +237,34 @@ async function written<T extends WriteResult>(pass: Pass, write: () => Promise<T
   return result;
 }
 
-/** Names of the pods to be read live: of the rows that may go or begin to wait, and of the pods that are to get a row. */
-function liveNeeds(pass: Pass, { marks, removals }: Actions): ReadonlySet<string> {
+interface LiveNeeds {
+  /** Of the rows that may go or begin to wait, and of the pods that are to get a row. */
+  readonly names: ReadonlySet<string>;
+  /** `all`: only a list of the namespace answers. */
+  readonly how: "named" | "all";
+}
+
+function liveNeeds(pass: Pass, { marks, removals }: Actions): LiveNeeds {
+  const { members, pods } = pass.observation;
   const unproven = removals.filter(({ evidence }) => evidence !== "removeAll");
-  return new Set([
-    ...unproven.map(({ row }) => row.name),
-    ...pass.plan.unconfirmed.map(({ name }) => name),
+  const names = new Set([
+    ...unproven.map(({ row }) => comparable(row.name)),
+    ...pass.plan.unconfirmed.map(({ name }) => comparable(name)),
     ...marks.map(({ claim }) => claim.pod.name),
   ]);
+  // A row of a pod that was never seen, or of a member that is no more, may have another name than its pod.
+  const isPodsName = (row: ServerRow, pod: Pod | undefined): boolean => pod?.name === comparable(row.name);
+  const isNamed =
+    names.size <= mostSingleReads &&
+    namesArePodNames(members) &&
+    unproven.every(({ row, pod }) => isPodsName(row, pod)) &&
+    pass.plan.unconfirmed.every((row) => isPodsName(row, podOf(row, pods)));
+  return { names, how: isNamed ? "named" : "all" };
+}
+
+function podOf(row: ServerRow, pods: PodView): Pod | undefined {
+  const mark = readMark(row.guid);
+  return mark === undefined ? undefined : pods.seen(mark.pod)?.pod;
 }
 
 type Live = (name: string) => LiveRead | undefined;
@@ -241,12 +275,12 @@ interface LiveReads {
   readonly problem?: DatabaseProblem;
 }
 
-async function readLive(pass: Pass, names: ReadonlySet<string>): Promise<LiveReads> {
+async function readLive(pass: Pass, { names, how }: LiveNeeds): Promise<LiveReads> {
   const { cluster, observation, signal } = pass;
   const { namespace } = observation.farm;
   if (names.size === 0) return { live: () => undefined };
   try {
-    if (names.size > mostSingleReads || !namesArePodNames(observation.members)) {
+    if (how === "all") {
       const listed: LiveRead = { kind: "listed", pods: await cluster.livePods({ namespace, signal }) };
       return { live: () => listed };
     }
@@ -268,10 +302,11 @@ function noteWaits(pass: Pass, live: Live): void {
   const { state, plan, clock } = pass;
   const missingSince = new Map(state.memory.missingSince);
   for (const row of plan.unconfirmed) {
-    if (isTrue(live(row.name), (read) => isPodMissing(row, read))) missingSince.set(rowKey(row), watchOf(state, row, clock.monotonic()));
+    if (isTrue(live(comparable(row.name)), (read) => isPodMissing(row, read)))
+      missingSince.set(rowKey(row), watchOf(state, row, clock.monotonic()));
   }
   for (const { row, evidence } of plan.removals) {
-    const read = live(row.name);
+    const read = live(comparable(row.name));
     if (evidence === "missing" && read !== undefined && !isPodMissing(row, read)) missingSince.delete(rowKey(row));
   }
   state.memory = { ...state.memory, missingSince };

@@ -39,7 +39,9 @@ export async function readCredentials(
     return { credentials: { kind: "known", material: cache.material }, cache };
   }
   const read = await materialOf(request).catch((error: unknown) => {
-    if (isCurrent && cache.material !== undefined) return { kind: "known", material: cache.material } as const; // the API server is away: the old ones may still do
+    // A deletion changes the generation, and what may read the Secret often goes with the Secret.
+    if (cache?.material !== undefined && (isCurrent || farm.deletionAtMs !== undefined))
+      return { kind: "known", material: cache.material } as const; // the API server is away: the old ones may still do
     throw error;
   });
   if (read.kind === "known")

@@ -24,7 +24,7 @@ export interface Members {
   ): Promise<readonly OrdinalRange[]>;
   /** Whether a change of this pod can matter to the farm, as far as is known. */
   concerns(farm: WebFarm, pod: Pod): boolean;
-  forget(farm: WebFarm): void;
+  forget(farmUid: string): void;
 }
 
 export type Freshness = "settled" | "now";
@@ -117,8 +117,8 @@ export function createMembers({
         return known?.lastSelector === undefined || known.read.kind !== "found" || matches(known.lastSelector, pod.labels);
       });
     },
-    forget(farm) {
-      for (const key of cache.keys()) if (key.startsWith(`${farm.uid}/`)) cache.delete(key);
+    forget(farmUid) {
+      for (const key of cache.keys()) if (key.startsWith(`${farmUid}/`)) cache.delete(key);
     },
   };
 }

@@ -3,6 +3,7 @@
 
 import type { Clock } from "../controller/clock.ts";
 import { kinship } from "../farm/mark.ts";
+import type { MarkIdentity } from "../farm/mark.ts";
 import type { DatabaseProblem, Milliseconds, ServerRow, TableRead, WebFarm } from "../farm/model.ts";
 import type { Observation, TableObservation } from "../farm/observation.ts";
 import { leavesRows } from "../farm/deletion.ts";
@@ -41,12 +42,12 @@ export async function observe(options: ObserveOptions, farm: WebFarm, state: Far
   const { cluster, members: resolver, clock } = options;
   const pods = cluster.pods(farm.namespace);
   const freshness = state.hasGoneRows || farm.deletionAtMs !== undefined ? "now" : "settled";
-  const [namespaceUid, members, takenByOlder] = await Promise.all([
-    cluster.namespaceUid(farm.namespace, signal),
+  const [namespace, members, takenByOlder] = await Promise.all([
+    namespaceOf(options, farm, signal),
     resolver.resolve(farm, freshness, signal),
     resolver.takenByOlder(farm, pods.pods, signal),
   ]);
-  const identity = { ownerId: farm.spec.ownerId ?? `${namespaceUid}/${farm.name}`, namespaceUid };
+  const identity = namespace.identity;
   const goneSetPods = [...state.rowPods].flatMap((hash) => pods.seen(hash)?.pod ?? []);
   const statefulSets = await resolver.statefulSets(farm, members, goneSetPods, freshness, signal);
   const base = { farm, identity, members, statefulSets, pods, takenByOlder, readOnly: options.readOnly, nowMs: clock.monotonic() };
@@ -55,9 +56,32 @@ export async function observe(options: ObserveOptions, farm: WebFarm, state: Far
     table: { kind: "notAsked", ...(state.table.facts !== undefined && { facts: state.table.facts }) },
   };
   if (needsNoDatabase(unread, state)) return { observation: unread };
+  // Without it no row can be told from another's; gates, status and a deletion go on.
+  if (namespace.problem !== undefined) {
+    forgetFailure(state);
+    return { observation: { ...base, table: { kind: "unavailable", problem: namespace.problem } } };
+  }
   const { table, database } = await readTable(options, farm, state, signal);
   const observation: Observation = { ...base, table, nowMs: clock.monotonic() };
   return { observation, ...(database !== undefined && { database }) };
+}
+
+async function namespaceOf(
+  { cluster }: ObserveOptions,
+  farm: WebFarm,
+  signal: AbortSignal,
+): Promise<{ readonly identity: MarkIdentity; readonly problem?: DatabaseProblem }> {
+  try {
+    const namespaceUid = await cluster.namespaceUid(farm.namespace, signal);
+    return { identity: { ownerId: farm.spec.ownerId ?? `${namespaceUid}/${farm.name}`, namespaceUid } };
+  } catch (error) {
+    signal.throwIfAborted();
+    const message = `The UID of namespace ${farm.namespace} cannot be read, so the farm's rows cannot be told from others; the operator needs get on namespaces: ${error instanceof Error ? error.message : String(error)}`;
+    return {
+      identity: { ownerId: farm.spec.ownerId ?? farm.status.ownerId ?? "", namespaceUid: "" },
+      problem: { kind: "unreachable", reason: "NamespaceUnreadable", message, stalled: false },
+    };
+  }
 }
 
 /** A farm that goes and leaves its rows, or that has had neither pods nor rows for ten minutes. */
@@ -67,7 +91,9 @@ function needsNoDatabase(unread: Observation, state: FarmState): boolean {
     unread.members.some(({ selector }) => selector !== undefined && matches(selector, pod.labels)),
   );
   const hasRows = state.table.read?.rows.some((row) => kinship(row, unread.identity).kind !== "foreign") ?? false;
-  if (hasPods || hasRows) state.lastBusyMs = unread.nowMs;
+  // Only a read can say that there is no row: a database that could not be asked may hold those of pods that are gone.
+  const isKnown = state.table.read !== undefined && !state.table.dirty;
+  if (hasPods || hasRows || !isKnown) state.lastBusyMs = unread.nowMs;
   return unread.nowMs - state.lastBusyMs >= idleAfterMs;
 }
 
@@ -85,14 +111,18 @@ async function readTable(
   const unavailable = (problem: DatabaseProblem): { readonly table: TableObservation } => ({
     table: { kind: "unavailable", problem, ...(cache.facts !== undefined && { facts: cache.facts }) },
   });
+  const withoutCredentials = (problem: DatabaseProblem): { readonly table: TableObservation } => {
+    forgetFailure(state);
+    return unavailable(problem);
+  };
   const doNotDo = cache.failure?.problem.kind === "login" || cache.failure?.problem.kind === "configuration";
   const isDue = isAsked || (doNotDo && clock.monotonic() - (state.credentials?.atMs ?? -Infinity) >= failedRereadMs);
   const read = await readCredentials({ ...options, farm, cache: state.credentials, isDue, signal }).catch((error: unknown) =>
     problemOf(error),
   );
-  if ("reason" in read) return unavailable(read);
+  if ("reason" in read) return withoutCredentials(read);
   state.credentials = read.cache;
-  if (read.credentials.kind === "refused") return unavailable(read.credentials.problem);
+  if (read.credentials.kind === "refused") return withoutCredentials(read.credentials.problem);
   const { material } = read.credentials;
   const materialChanged = JSON.stringify(material) !== JSON.stringify(before);
   if (cache.failure !== undefined && !isAsked && !materialChanged && clock.monotonic() < cache.failure.retryMs)
@@ -124,6 +154,12 @@ async function readTable(
     state.table = failed(cache, error.problem, { farm, forcedBy, nowMs: clock.monotonic() });
     return unavailable(error.problem);
   }
+}
+
+/** The database was not asked: what it failed with before does not say any more when to look again. */
+function forgetFailure(state: FarmState): void {
+  const { failure: _before, ...rest } = state.table;
+  state.table = { ...rest, dirty: true };
 }
 
 /** A Secret or ConfigMap that could not be asked for: retried, never taken for a missing one. */

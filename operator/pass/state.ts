@@ -16,6 +16,8 @@ export interface FarmState {
   hasGoneRows: boolean;
   lastBusyMs: Milliseconds;
   lastWriteMs: Milliseconds;
+  /** Passes in a row that wanted to write and brought nothing about. */
+  fruitless: number;
   lastChangeWallMs?: Milliseconds;
   status: StatusWrites;
   /** Reasons of conditions last told as events. */
@@ -51,6 +53,7 @@ export const newState = (nowMs: Milliseconds): FarmState => ({
   hasGoneRows: false,
   lastBusyMs: nowMs,
   lastWriteMs: -Infinity,
+  fruitless: 0,
   status: { atMs: -Infinity },
   told: new Map(),
   sweeps: [],
