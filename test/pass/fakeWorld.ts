@@ -1,0 +1,221 @@
+// A cluster and a database in memory behind the ports of a pass, for tests of whole passes: what was asked is recorded, and each call can
+// be made to fail, before or after it took effect. Pods are remembered by the real ledger.
+
+import { markFor } from "../../operator/farm/mark.ts";
+import type { DatabaseProblem, Pod, ServerRow, TableRead, WebFarm } from "../../operator/farm/model.ts";
+import type { WebFarmStatus } from "../../operator/farm/resource.generated.ts";
+import { PodLedger } from "../../operator/kubernetes/podLedger.ts";
+import type { Cluster, Databases, FarmDatabase, FarmEvent, FarmWrite, WriteResult } from "../../operator/pass/ports.ts";
+import { createReconciler } from "../../operator/reconcile.ts";
+import type { Result } from "../../operator/controller/workers.ts";
+import { FakeClock } from "../controller/fakeClock.ts";
+import { recordingLog } from "../controller/recordingLog.ts";
+import { deployment, facts, farm as buildFarm, identity, settings } from "../farm/build.ts";
+
+export class FakeDatabaseError extends Error {
+  readonly problem: DatabaseProblem;
+  readonly outcome: "notApplied" | "unknown";
+
+  constructor(problem: Partial<DatabaseProblem> = {}, outcome: "notApplied" | "unknown" = "unknown") {
+    super(problem.message ?? "The server does not answer.");
+    this.problem = { kind: "unreachable", reason: "Timeout", message: this.message, stalled: false, ...problem };
+    this.outcome = outcome;
+  }
+}
+
+/** What a call that has this name does instead of answering; `after`: it took effect, and then it failed. */
+export interface Fault {
+  readonly when: "before" | "after";
+  readonly error: Error;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export class FakeWorld {
+  readonly clock = new FakeClock();
+  readonly log = recordingLog();
+  readonly calls: string[] = [];
+  readonly events: FarmEvent[] = [];
+  readonly faults = new Map<string, Fault>();
+  readonly gates = new Map<string, string>();
+  readonly refusedRows = new Set<string>();
+  readonly secrets = new Map<string, Readonly<Record<string, string>>>([["kentico", { CMSConnectionString: "Server=sql;Password=hush" }]]);
+  farm: WebFarm | undefined = buildFarm({ finalizers: [], spec: { ownerId: identity.ownerId } });
+  rows: ServerRow[] = [];
+  replicas = 1;
+  pings: Map<number, string> | undefined;
+  /** What the API server has; the cache may differ. */
+  live = new Map<string, Pod>();
+  readonly #cached = new Map<string, Pod>();
+  readonly #ledger = new PodLedger();
+  #version = 1;
+  #nextID = 1;
+
+  readonly reconciler = createReconciler({
+    cluster: this.#cluster(),
+    databases: this.#databases(),
+    clock: this.clock,
+    log: this.log,
+    metrics: { registered: nothing, removed: nothing, gateOpened: nothing, farm: nothing, forget: nothing },
+    resyncMs: 30_000,
+    readOnly: false,
+    identity: "test",
+    version: "test",
+  });
+
+  /** One pass; the minimum between two writes has gone by. */
+  pass(): Promise<Result> {
+    this.clock.jump(20);
+    return this.reconciler.reconcile(buildFarm().key, new AbortController().signal);
+  }
+
+  /** Passes until nothing is left to do before `untilMs` from now, as the queue would run them. Answers how many it took. */
+  async settle(untilMs: number): Promise<number> {
+    const endMs = this.clock.monotonic() + untilMs;
+    for (let passes = 1; ; passes += 1) {
+      const result = await this.pass();
+      const waitMs = result.kind === "again" ? result.afterMs : result.kind === "failed" ? 1_000 : Infinity;
+      if (this.clock.monotonic() + waitMs >= endMs) {
+        this.clock.jump(Math.max(0, endMs - this.clock.monotonic()));
+        return passes;
+      }
+      if (passes > 2_000) throw new Error("The passes spin");
+      this.clock.jump(waitMs);
+    }
+  }
+
+  put(pod: Pod): void {
+    this.live.set(pod.name, pod);
+    this.see(pod);
+  }
+
+  /** Only the cache shows it. */
+  see(pod: Pod): void {
+    this.#ledger.note(this.#cached.get(pod.uid), pod, "event");
+    this.#cached.set(pod.uid, pod);
+  }
+
+  /** Gone from API server and cache. */
+  delete(pod: Pod, how: "event" | "listed" = "event"): void {
+    this.live.delete(pod.name);
+    this.#cached.delete(pod.uid);
+    this.#ledger.note(pod, undefined, how);
+  }
+
+  insertRow(pod: Pod, name = pod.name): ServerRow {
+    const row: ServerRow = { serverID: this.#nextID++, name, guid: markFor(identity, name, pod.uid), enabled: true };
+    this.rows.push(row);
+    return row;
+  }
+
+  change(changes: Partial<WebFarm>): void {
+    if (this.farm === undefined) throw new Error("There is no WebFarm");
+    this.#version += 1;
+    this.farm = { ...this.farm, ...changes, resourceVersion: String(this.#version) };
+  }
+
+  count(call: string): number {
+    return this.calls.filter((one) => one === call).length;
+  }
+
+  condition(type: string): { readonly status: string; readonly reason: string } | undefined {
+    const found = this.farm?.status.conditions?.find((one) => one.type === type);
+    return found === undefined ? undefined : { status: found.status, reason: found.reason };
+  }
+
+  async #call<T>(name: string, effect: () => T): Promise<T> {
+    await Promise.resolve();
+    this.calls.push(name);
+    const fault = this.faults.get(name);
+    if (fault?.when === "before") throw fault.error;
+    const answer = effect();
+    if (fault !== undefined) throw fault.error;
+    return answer;
+  }
+
+  #cluster(): Cluster {
+    const farmWrite = (name: string, farm: WebFarm, changes: Partial<WebFarm>): Promise<FarmWrite> =>
+      this.#call(name, (): FarmWrite => {
+        if (this.farm === undefined) return { kind: "gone" };
+        if (farm.resourceVersion !== this.farm.resourceVersion) return { kind: "conflict" };
+        this.change(changes);
+        return { kind: "written", farm: this.farm };
+      });
+    return {
+      farm: () => this.farm,
+      farmsIn: () => (this.farm === undefined ? [] : [this.farm]),
+      pods: () => ({ synced: true, pods: [...this.#cached.values()], seen: (hash) => this.#ledger.seen(hash) }),
+      isSynced: () => true,
+      namespaceUid: () => this.#call("namespaceUid", () => identity.namespaceUid),
+      readWorkload: () => this.#call("readWorkload", () => deployment({ replicas: this.replicas })),
+      readSecret: ({ name }) => this.#call("readSecret", () => this.secrets.get(name)),
+      readConfigMap: () => this.#call("readConfigMap", () => undefined),
+      livePod: ({ name }) => this.#call("livePod", () => this.live.get(name)),
+      livePods: () => this.#call("livePods", () => [...this.live.values()]),
+      openGate: ({ pod, reason }) =>
+        this.#call("openGate", () => {
+          this.gates.set(pod.name, reason);
+          this.put({ ...pod, gate: "open" });
+          return "opened" as const;
+        }),
+      patchStatus: (farm, status: WebFarmStatus) => farmWrite("patchStatus", farm, { status }),
+      addFinalizer: (farm) => farmWrite("addFinalizer", farm, { finalizers: [...farm.finalizers, "webfarm.dev/servers"] }),
+      removeFinalizer: (farm) => farmWrite("removeFinalizer", farm, { finalizers: [] }),
+      record: (event) => void this.events.push(event),
+    };
+  }
+
+  #databases(): Databases {
+    return { use: () => ({ kind: "usable", database: this.#database() }), release: () => void this.calls.push("release") };
+  }
+
+  #read(): TableRead {
+    return { rows: this.rows.map((row) => ({ ...row })), truncated: false };
+  }
+
+  #write<T extends { readonly name: string }>(rows: readonly T[], effect: (row: T) => void): WriteResult {
+    const refused = rows.filter(({ name }) => this.refusedRows.has(name));
+    for (const row of rows) if (!refused.includes(row)) effect(row);
+    const problem: DatabaseProblem = { kind: "refused", reason: "RowRefused", message: "A trigger says no.", stalled: true };
+    return { read: this.#read(), refused: refused.map(({ name }) => ({ name, problem })) };
+  }
+
+  #database(): FarmDatabase {
+    const find = (wanted: { readonly serverID: number; readonly guid: string | null }): Mutable<ServerRow> | undefined =>
+      this.rows.find(({ serverID, guid }) => serverID === wanted.serverID && guid === wanted.guid);
+    return {
+      facts: () => this.#call("facts", () => ({ ...facts(), foreignKeyDisabled: false })),
+      read: () =>
+        this.#call("read", () => ({
+          ...this.#read(),
+          settings: settings("2"),
+          ...(this.pings !== undefined && { pings: new Map(this.pings) }),
+        })),
+      register: (servers) =>
+        this.#call("register", () =>
+          this.#write(servers, ({ name, guid }) => {
+            if (this.rows.every((row) => row.name !== name)) this.rows.push({ serverID: this.#nextID++, name, guid, enabled: true });
+          }),
+        ),
+      mark: (marks) =>
+        this.#call("mark", () =>
+          this.#write(marks, (mark) => {
+            const row = find(mark);
+            if (row !== undefined) row.guid = mark.newGuid;
+          }),
+        ),
+      remove: (rows) =>
+        this.#call("remove", () => ({
+          ...this.#write(rows, (wanted) => {
+            this.rows = this.rows.filter((row) => row !== find(wanted));
+          }),
+          bindings: 0,
+          bindingsRemain: rows.some((row) => find(row) !== undefined),
+        })),
+      conflict: () => this.#call("conflict", () => undefined),
+      sweep: () => this.#call("sweep", () => undefined),
+    };
+  }
+}
+
+const nothing = (): void => undefined;
