@@ -37,8 +37,8 @@ interface Announcing {
   on(event: "errorMessage", listener: (message: { readonly number: number }) => void): void;
 }
 
-/** Not connected yet. Each connection that it makes goes through the gate, and fails with a DatabaseError. */
-export function newDriverPool(target: Target, applicationName: string, gate: LoginGate): sql.ConnectionPool {
+/** Not connected yet. Each connection that it makes goes through the gate, none after the abort, and fails with a DatabaseError. */
+export function newDriverPool(target: Target, applicationName: string, gate: LoginGate, abandoned: AbortSignal): sql.ConnectionPool {
   const doing = doingAt(target, "connect");
   const numbers: number[] = []; // attempts of one login never overlap
   const pool = new sql.ConnectionPool({
@@ -48,7 +48,7 @@ export function newDriverPool(target: Target, applicationName: string, gate: Log
   });
   const create = (sql.ConnectionPool.prototype as unknown as Creating)._poolCreate;
   (pool as unknown as Creating)._poolCreate = () =>
-    gate.attempt(target, async () => {
+    gate.attempt(target, abandoned, async () => {
       numbers.length = 0;
       try {
         return await create.call(pool);

@@ -18,14 +18,18 @@ export class LoginGate {
     this.#clock = clock;
   }
 
-  /** Runs `logIn` once its turn has come. Throws the remembered DatabaseError instead while the same login and password are refused. */
-  async attempt<T>(login: Login, logIn: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `logIn` once its turn has come. Throws instead the remembered DatabaseError while the same login and password are refused, and
+   * the signal's reason when nobody waits for the login any more: behind a dead server such turns would pile up without end.
+   */
+  async attempt<T>(login: Login, signal: AbortSignal, logIn: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(login.loginKey);
     let endTurn: () => void = () => undefined;
     const tail = new Promise<void>((resolve) => (endTurn = resolve));
     this.#tails.set(login.loginKey, tail);
     try {
       await before;
+      signal.throwIfAborted();
       this.#throwIfRefused(login);
       const result = await logIn();
       this.#refusals.delete(login.credentialKey);

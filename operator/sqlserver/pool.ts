@@ -141,7 +141,8 @@ export class TargetPool {
 
   async #open(): Promise<sql.ConnectionPool> {
     const { clock, log, applicationName, gate } = this.#options;
-    const pool = newDriverPool(this.target, applicationName, gate);
+    const abandoned = new AbortController();
+    const pool = newDriverPool(this.target, applicationName, gate, abandoned.signal);
     // Without a listener an idle connection that breaks would end the process. What it broke for, the next request finds out.
     pool.on("error", (error: unknown) => {
       const { problem } = classify(error, doingAt(this.target, "connect"));
@@ -151,6 +152,7 @@ export class TargetPool {
     try {
       await withDeadline(clock, this.target.connectTimeoutMs + 5_000, connecting);
     } catch (error) {
+      abandoned.abort(new Error("Cannot log in: nobody waits for it any more"));
       // A pool cannot be closed while it connects.
       connecting.then(
         () => this.#close(Promise.resolve(pool)),
