@@ -67,13 +67,14 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     },
     onSynced: (namespace) => addAll(farms.all().filter((farm) => farm.namespace === namespace)),
   });
-  const followPods = (): void => pods.follow(new Set(farms.all().map(({ namespace }) => namespace)));
+  const followPods = (): void =>
+    pods.follow(new Set(farms.all().flatMap(({ namespace }) => (farms.isSynced(namespace) ? [namespace] : []))));
   const farms = createFarms({
     ...{ api, clock, random, log, metrics: metrics.watches, namespaces: config.namespaces },
     onChange: (before, after) => {
       const farm = after ?? before;
       if (farm === undefined || !isOfInterest(before, after)) return;
-      if (farms.synced) followPods();
+      followPods();
       if (after === undefined && !farms.all().some(({ namespace }) => namespace === farm.namespace)) namespaces.forget(farm.namespace);
       queue.add(farm.key);
       addAll(farms.all().filter(({ namespace }) => namespace === farm.namespace)); // pods may be another farm's now
@@ -162,7 +163,7 @@ function clusterOf({ api, clock, farms, pods, events, namespaces }: ClusterParts
     farm: (key) => farms.get(key),
     farmsIn: (namespace) => farms.all().filter((farm) => farm.namespace === namespace),
     pods: (namespace) => pods.view(namespace),
-    isSynced: (namespace) => farms.synced && pods.view(namespace).synced,
+    isSynced: (namespace) => farms.isSynced(namespace) && pods.view(namespace).synced,
     namespaceUid: (namespace, signal) => namespaces.uid(namespace, signal),
     readWorkload: (query) => workloads.read(query),
     readSecret: (name) => readSecret(api, name),

@@ -7,6 +7,8 @@ import { Reflector, type ReflectorFailure, type ReflectorParts } from "./reflect
 export interface Farms {
   /** Every WebFarm has been told to `onChange` since the start. */
   readonly synced: boolean;
+  /** Every WebFarm of this namespace has: one that cannot be watched holds up no other. */
+  isSynced(namespace: string): boolean;
   get(key: FarmKey): WebFarm | undefined;
   all(): readonly WebFarm[];
   failures(): readonly ReflectorFailure[];
@@ -19,12 +21,11 @@ export interface FarmsOptions extends ReflectorParts {
   readonly namespaces: readonly string[];
   /** Adds keys only. The operator's own status writes come back here too. */
   readonly onChange: (before: WebFarm | undefined, after: WebFarm | undefined) => void;
-  /** Once, when all are synced. */
+  /** Once for each reflector: of all, or of each namespace. */
   readonly onSynced: () => void;
 }
 
 export function createFarms(options: FarmsOptions): Farms {
-  const isSynced = (): boolean => reflectors.every((reflector) => reflector.isSynced);
   const reflectorOf = (namespace: string | undefined): Reflector<WebFarm> =>
     new Reflector({
       ...options,
@@ -33,16 +34,17 @@ export function createFarms(options: FarmsOptions): Farms {
       path: farmsPath(namespace),
       decode: decodeFarm,
       onChange: (before, after) => options.onChange(before, after),
-      onSynced: () => {
-        if (isSynced()) options.onSynced();
-      },
+      onSynced: () => options.onSynced(),
     });
-  const reflectors = options.namespaces.length === 0 ? [reflectorOf(undefined)] : [...new Set(options.namespaces)].map(reflectorOf);
+  const watched = options.namespaces.length === 0 ? [undefined] : [...new Set(options.namespaces)];
+  const byNamespace = new Map(watched.map((namespace) => [namespace, reflectorOf(namespace)]));
+  const reflectors = [...byNamespace.values()];
 
   return {
     get synced() {
-      return isSynced();
+      return reflectors.every((reflector) => reflector.isSynced);
     },
+    isSynced: (namespace) => (byNamespace.get(namespace) ?? byNamespace.get(undefined))?.isSynced ?? false,
     get: (key) => {
       const [namespace = "", name = ""] = key.split("/");
       for (const reflector of reflectors) {

@@ -42,7 +42,7 @@ export interface Cluster {
   farm(key: FarmKey): WebFarm | undefined;
   farmsIn(namespace: string): readonly WebFarm[];
   pods(namespace: string): PodView;
-  /** The farms and this namespace's pods have been delivered whole since the start. */
+  /** The namespace's farms and pods have been delivered whole since the start. */
   isSynced(namespace: string): boolean;
   namespaceUid(namespace: string, signal: AbortSignal): Promise<string>;
   readWorkload(query: { readonly namespace: string; readonly ref: WorkloadRef; readonly signal?: AbortSignal }): Promise<WorkloadRead>;

@@ -270,7 +270,7 @@ describe("against a server", () => {
     expect(await failed).toBe("it threw");
   });
 
-  test("the WebFarms of two namespaces are synced when both are", async () => {
+  test("the WebFarms of two namespaces are synced when both are, each for itself before", async () => {
     const told: string[] = [];
     const farms = createFarms({
       api,
@@ -289,11 +289,17 @@ describe("against a server", () => {
       "/apis/webfarm.dev/v1alpha1/namespaces/shop/webfarms",
     ]);
     first.open().event("ADDED", rawFarm()).bookmark("9", "ends initial");
-    await until(() => told.length === 1);
-    expect(farms.synced).toBe(false);
+    await until(() => told.length === 2);
+    const [namespace, other] = first.path.includes("/shop/") ? ["shop", "blog"] : ["blog", "shop"];
+    expect([farms.isSynced(namespace), farms.isSynced(other), farms.isSynced("elsewhere"), farms.synced]).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ]);
     second.open().bookmark("9", "ends initial");
     await until(() => farms.synced);
-    expect(told).toEqual(["shop/main", "synced"]);
+    expect(told).toEqual(["shop/main", "synced", "synced"]);
     expect([farms.get(farmKey("shop", "main"))?.uid, farms.get(farmKey("shop", "other")), farms.all().length]).toEqual([
       "farm-uid",
       undefined,
