@@ -126,9 +126,9 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       return { observation, plan, authority: authorityOf(observation) };
     };
     const first = decideOn(observed.observation);
-    const needsPings =
-      first.plan.removals.some(({ evidence }) => evidence === "missing") && clock.monotonic() - state.table.atMs > writeIntervalMs;
-    if (!needsPings) return first;
+    const { removals, marks } = first.plan;
+    const needsPings = removals.some(({ evidence }) => evidence === "missing") || marks.some(({ kind }) => kind === "takeOver");
+    if (!needsPings || clock.monotonic() - state.table.atMs <= writeIntervalMs) return first;
     state.table = { ...state.table, dirty: true };
     const again = await observe({ ...options, members }, observed.observation.farm, state, signal);
     return decideOn(again.observation);

@@ -137,7 +137,7 @@ async function explainConflict(pass: Pass, name: string): Promise<void> {
   refuse(pass, name, { reason: "EqualName", message });
 }
 
-function refuse({ state, clock }: Pass, name: string, why: { readonly reason: string; readonly message: string }): void {
+function refuse({ state, clock }: Pass, name: string, why: Omit<Refusal, "retryMs">): void {
   state.memory = {
     ...state.memory,
     refusals: new Map([...state.memory.refusals, [comparable(name), { ...why, retryMs: clock.monotonic() + refusalRetryMs }]]),

@@ -56,7 +56,8 @@ export function createMembers({
     const ageMs = cached === undefined || cached.generation !== farm.generation ? Infinity : clock.monotonic() - cached.atMs;
     if (cached !== undefined && ageMs < (freshness === "now" || cached.read.kind !== "found" ? freshMs : resyncMs)) return cached;
     const read = await cluster.readWorkload({ namespace: farm.namespace, ref, signal });
-    const lastSelector = read.kind === "found" ? read.selector : read.kind === "unknown" ? cached?.lastSelector : undefined;
+    // Pods of a workload that was deleted and left them behind are still this member's: no insert, but their gates open in time.
+    const lastSelector = read.kind === "found" ? read.selector : cached?.lastSelector;
     const next = { read, atMs: clock.monotonic(), generation: farm.generation, ...(lastSelector !== undefined && { lastSelector }) };
     cache.set(key, next);
     return next;

@@ -4,7 +4,7 @@
 import type { Clock } from "../controller/clock.ts";
 import { kinship } from "../farm/mark.ts";
 import type { MarkIdentity } from "../farm/mark.ts";
-import type { DatabaseProblem, Milliseconds, ServerRow, TableRead, WebFarm } from "../farm/model.ts";
+import type { DatabaseProblem, Milliseconds, TableRead, WebFarm } from "../farm/model.ts";
 import type { Observation, TableObservation } from "../farm/observation.ts";
 import { leavesRows } from "../farm/deletion.ts";
 import { authorityOf } from "../farm/policy.ts";
@@ -86,14 +86,16 @@ async function namespaceOf(
 
 /** A farm that goes and leaves its rows, or that has had neither pods nor rows for ten minutes. */
 function needsNoDatabase(unread: Observation, state: FarmState): boolean {
-  if (unread.farm.deletionAtMs !== undefined && leavesRows(unread, authorityOf(unread))) return true;
+  const { farm } = unread;
+  if (farm.deletionAtMs !== undefined) return leavesRows(unread, authorityOf(unread));
+  const isAsked = state.table.generation !== farm.generation || state.table.forcedBy !== farm.annotations[reconcileAnnotation];
   const hasPods = unread.pods.pods.some((pod) =>
     unread.members.some(({ selector }) => selector !== undefined && matches(selector, pod.labels)),
   );
   const hasRows = state.table.read?.rows.some((row) => kinship(row, unread.identity).kind !== "foreign") ?? false;
   // Only a read can say that there is no row: a database that could not be asked may hold those of pods that are gone.
   const isKnown = state.table.read !== undefined && !state.table.dirty;
-  if (hasPods || hasRows || !isKnown) state.lastBusyMs = unread.nowMs;
+  if (hasPods || hasRows || !isKnown || isAsked) state.lastBusyMs = unread.nowMs;
   return unread.nowMs - state.lastBusyMs >= idleAfterMs;
 }
 
@@ -144,8 +146,7 @@ async function readTable(
   if (isFresh) return { table: { kind: "read", read: cache.read, facts: cache.facts }, database };
   try {
     const facts = await database.facts(signal);
-    const now = await database.read(signal);
-    const read = { ...now, rows: sameRows(cache.read?.rows ?? [], now.rows) };
+    const read = await database.read(signal);
     state.table = { read, facts, atMs: clock.monotonic(), generation: farm.generation, forcedBy, dirty: false };
     return { table: { kind: "read", read, facts }, database };
   } catch (error) {
@@ -195,23 +196,13 @@ export function readBack(state: FarmState, read: TableRead): void {
   state.table = {
     ...state.table,
     read: {
-      rows: sameRows(state.table.read?.rows ?? [], read.rows),
+      rows: read.rows,
       truncated: read.truncated,
       ...(pings !== undefined && { pings }),
       ...(settings !== undefined && { settings }),
     },
     dirty: false,
   };
-}
-
-/** Rows that are as they were stay the same objects: what was worked out about them holds. */
-function sameRows(before: readonly ServerRow[], rows: readonly ServerRow[]): readonly ServerRow[] {
-  const known = new Map(before.map((row) => [row.serverID, row]));
-  return rows.map((row) => {
-    const old = known.get(row.serverID);
-    const isSame = old?.name === row.name && old.guid === row.guid && old.enabled === row.enabled && old.url === row.url;
-    return isSame ? old : row;
-  });
 }
 
 export const withRows = (observation: Observation, state: FarmState): Observation => {
