@@ -55,13 +55,18 @@ async function plant(text: string, { spec, ...options }: PlantOptions): Promise<
 const hidden = "Hidden-7f3a9c";
 secrets.push(hidden);
 
-it.concurrent.each([
+it.concurrent.each<{ name: string; text: string; says: RegExp; noticed?: "of itself" }>([
   {
     name: "windows",
+    noticed: "of itself",
     text: `Server=db;Database=k;Integrated Security=SSPI;Password=${hidden}`,
     says: /KeywordNotSupported Integrated Security cannot be honoured.*SQL login/,
   },
-  { name: "keyword", text: `Server=db;Database=k;User ID=u;Banana=1;Password=${hidden}`, says: /KeywordNotSupported .*unknown keyword/ },
+  {
+    name: "keyword",
+    text: `Server=db;Banana=1;Database=k;User ID=u;Password=${hidden}`,
+    says: /KeywordNotSupported .*unknown keyword "banana".*Remove it/,
+  },
   {
     name: "semicolon",
     text: `Server=db;Database=k;User ID=u;Password=a;${hidden}=1`,
@@ -79,12 +84,13 @@ it.concurrent.each([
   },
 ])(
   "says of a connection string that cannot work why ($name), and works with the next one",
-  async ({ name, text, says }) => {
+  async ({ name, text, says, noticed }) => {
     const farm = await plant(text, { name });
     await farm.untilCondition("DatabaseReachable", new RegExp(`^False/${says.source}`));
     expect(await farm.condition("Ready")).toMatch(/^False\//);
     expect(await farm.condition("Stalled")).toMatch(/^True\//);
     await connect(name, world.database.connectionStringFor(await login(world.database)));
+    if (noticed !== "of itself") await farm.nudge();
     await farm.settled({ pods: 1, rows: 1, gate: "Registered" });
     await farm.untilCondition("Ready", /^True\//);
   },
@@ -267,6 +273,22 @@ itFaults(
     await farm.untilCondition("DatabaseReachable", /^True\/Connected /);
     for (const reason of ["DatabaseUnreachable", "DatabaseReachable"])
       await farm.until(`an event ${reason} tells it`, async () => (await eventsOf(farm, reason)).length > 0);
+  },
+  limitMs,
+);
+
+itFaults(
+  "does not wait for ever for a database that accepts and never answers, and registers when it does",
+  async () => {
+    const own = await database({ version: "13" });
+    own.faults?.ignoreConnections();
+    const text = `${own.connectionStringFor(await login(own))};Connect Timeout=1`;
+    const farm = await plant(text, { name: "mute", spec: { readinessGate: { failOpenSeconds: 1 } } });
+    await farm.settled({ pods: 1, rows: 0, gate: "FailOpen" });
+    await farm.untilCondition("DatabaseReachable", /^False\/Timeout .*did not answer in time/);
+    await own.faults?.acceptConnections();
+    await farm.until("its pod is registered", async () => (await own.adminQuery("SELECT ServerName FROM CMS_WebFarmServer")).length === 1);
+    await farm.untilCondition("Ready", /^True\//);
   },
   limitMs,
 );
