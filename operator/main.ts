@@ -14,6 +14,8 @@ import { createMetrics } from "./observability/metrics.ts";
 import { startOperator } from "./operator.ts";
 
 const exitBadEnvironment = 2;
+/** Well within the 30 s after which the kubelet kills. */
+const longestStopMs = 15_000;
 
 function configuration(): { readonly config: Config; readonly kubeConfig: KubeConfigSource } | { readonly problems: readonly string[] } {
   const parsed = parseConfig(process.env);
@@ -43,7 +45,7 @@ async function main(): Promise<void> {
     process.exitCode = 1;
     setTimeout(() => process.exit(1), 1_000).unref();
   });
-  const operator = await startOperator({
+  const starting = startOperator({
     config,
     kubeConfig,
     clock: systemClock,
@@ -55,13 +57,21 @@ async function main(): Promise<void> {
   });
   const stop = (signal: NodeJS.Signals): void => {
     log.info("Stopping", { signal });
-    operator.stop().catch((error: unknown) => {
-      log.error("Could not stop in order", { error });
-      process.exitCode = 1;
-    });
+    setTimeout(() => {
+      log.error("Could not stop in time", { timeoutMs: longestStopMs });
+      process.exit(1);
+    }, longestStopMs).unref();
+    starting
+      .then((operator) => operator.stop())
+      .catch((error: unknown) => {
+        log.error("Could not stop in order", { error });
+        process.exitCode = 1;
+      });
   };
+  // The first process of a container ends by no signal that it does not listen to, so before the start is over.
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
+  await starting;
 }
 
 await main();
