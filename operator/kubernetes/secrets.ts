@@ -35,18 +35,23 @@ export interface Namespaces {
 
 export function createNamespaces(api: KubernetesApi): Namespaces {
   const known = new Map<string, string>();
+  let forgotten = 0;
   return {
     uid: async (namespace, signal) => {
       const found = known.get(namespace);
       if (found !== undefined) return found;
+      const before = forgotten;
       const { metadata } = recordOf(
         await api.request({ method: "GET", path: `/api/v1/namespaces/${encodeURIComponent(namespace)}`, signal }),
       );
       const uid = required(textOf(recordOf(metadata)["uid"]), "metadata.uid");
-      known.set(namespace, uid);
+      if (forgotten === before) known.set(namespace, uid); // else it may be that of a namespace that is no more
       return uid;
     },
-    forget: (namespace) => void known.delete(namespace),
+    forget: (namespace) => {
+      forgotten += 1;
+      known.delete(namespace);
+    },
   };
 }
 

@@ -230,3 +230,15 @@ test("a namespace's UID is read once, until it is forgotten", async () => {
   (await server.next()).json({ metadata: { uid: "n2" } });
   expect(await second).toBe("n2");
 });
+
+test("a UID that was asked for before the namespace was forgotten is not kept: it may be that of one that is no more", async () => {
+  const namespaces = createNamespaces(api);
+  const first = namespaces.uid("shop");
+  const exchange = await server.next();
+  namespaces.forget("shop");
+  exchange.json({ metadata: { uid: "n1" } });
+  expect(await first).toBe("n1");
+  const second = namespaces.uid("shop");
+  (await server.next()).json({ metadata: { uid: "n2" } });
+  expect(await second).toBe("n2");
+});
