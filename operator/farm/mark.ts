@@ -61,19 +61,22 @@ export function readMark(guid: string | null): Mark | undefined {
   return { owner: o1 + o2 + o3, namespace: n1 + n2, pod: pod as PodHash };
 }
 
-/** Of each row, as long as it is the same object: the kinship last worked out, and to whom. */
-const kinships = new WeakMap<object, MarkIdentity & { readonly kinship: RowKinship }>();
+/** Of one identity: what rows were found to be, as long as they are the same objects. */
+const kinshipsOf = remembering((_identity: string) => new WeakMap<object, RowKinship>());
 
-export function kinship(row: Pick<ServerRow, "name" | "guid">, { ownerId, namespaceUid }: MarkIdentity): RowKinship {
+export function kinship(row: Pick<ServerRow, "name" | "guid">, identity: MarkIdentity): RowKinship {
+  const kinships = kinshipsOf(`${identity.namespaceUid}\n${identity.ownerId}`);
   const known = kinships.get(row);
-  if (known?.ownerId === ownerId && known.namespaceUid === namespaceUid) return known.kinship;
-  const found = kinshipOf(row, { ownerId, namespaceUid });
-  kinships.set(row, { ownerId, namespaceUid, kinship: found });
+  if (known !== undefined) return known;
+  const found = kinshipOf(row, identity);
+  kinships.set(row, found);
   return found;
 }
 
+const foreign: RowKinship = { kind: "foreign" };
+
 function kinshipOf(row: Pick<ServerRow, "name" | "guid">, identity: MarkIdentity): RowKinship {
   const mark = readMark(row.guid);
-  if (mark === undefined || mark.owner !== ownerDigits(identity.ownerId, row.name)) return { kind: "foreign" };
+  if (mark === undefined || mark.owner !== ownerDigits(identity.ownerId, row.name)) return foreign;
   return { kind: mark.namespace === namespaceDigits(identity.namespaceUid) ? "ours" : "otherCluster", pod: mark.pod };
 }

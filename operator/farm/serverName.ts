@@ -25,6 +25,7 @@ const variables: Readonly<Record<string, { readonly value: (pod: Pod) => string 
 };
 
 function fill(template: string, pod: Pod): Rendered<string> {
+  if (template === "$(POD_NAME)") return { ok: true, value: pod.name }; // the default, asked for each pod in each pass
   let problem: string | undefined;
   const value = template.replace(/\$\(([A-Z_]+)\)/g, (_, variable: string) => {
     const known = variables[variable];

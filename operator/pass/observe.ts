@@ -117,8 +117,8 @@ async function readTable(
     forgetFailure(state);
     return unavailable(problem);
   };
-  const doNotDo = cache.failure?.problem.kind === "login" || cache.failure?.problem.kind === "configuration";
-  const isDue = isAsked || (doNotDo && clock.monotonic() - (state.credentials?.atMs ?? -Infinity) >= failedRereadMs);
+  const isForPerson = cache.failure?.problem.stalled ?? false; // a wrong login, database or host: often a wrong Secret
+  const isDue = isAsked || (isForPerson && clock.monotonic() - (state.credentials?.atMs ?? -Infinity) >= failedRereadMs);
   const read = await readCredentials({ ...options, farm, cache: state.credentials, isDue, signal }).catch((error: unknown) =>
     problemOf(error),
   );

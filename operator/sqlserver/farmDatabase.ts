@@ -66,6 +66,8 @@ export interface FarmDatabase {
 /** What was learnt of the tables in one schema of one target; farms that share both share it. */
 export interface Knowledge {
   probed?: { readonly result: Probed; readonly generation: number; readonly atMs: number };
+  /** As last read, by ServerID. */
+  rows?: ReadonlyMap<number, ServerRow>;
 }
 
 interface Parts {
@@ -103,7 +105,7 @@ export function farmDatabase(parts: Parts): FarmDatabase {
       ask(parts, statement, parameters, signal),
     );
     const last = answers.at(-1)?.at(-1) ?? (await ask(parts, read(probed.shape, { pings: "omitted", settings: "omitted" }), [], signal))[0];
-    return { answers, result: { read: tableRead(last), refused } };
+    return { answers, result: { read: sharedRows(parts.knowledge, tableRead(last)), refused } };
   };
   return {
     endpoint: place.endpoint,
@@ -208,12 +210,23 @@ const duplicateName: DatabaseProblem = {
   stalled: true,
 };
 
+/** Rows that are as they were stay the same objects: farms of one table hold them once, and what was worked out about them holds. */
+function sharedRows(knowledge: Knowledge, read: TableRead): TableRead {
+  const rows = read.rows.map((row) => {
+    const old = knowledge.rows?.get(row.serverID);
+    const isSame = old?.name === row.name && old.guid === row.guid && old.enabled === row.enabled && old.url === row.url;
+    return isSame ? old : row;
+  });
+  knowledge.rows = new Map(rows.map((row) => [row.serverID, row]));
+  return { ...read, rows };
+}
+
 async function readAll(parts: Parts, probed: Probed, signal: AbortSignal): Promise<TableRead> {
   const { shape, readsPings, readsSettings } = probed;
   const variant = { pings: readsPings ? "included" : "omitted", settings: readsSettings ? "included" : "omitted" } as const;
   const sets = await ask(parts, read(shape, variant), [], signal);
   return {
-    ...tableRead(sets[0]),
+    ...sharedRows(parts.knowledge, tableRead(sets[0])),
     ...(readsPings && { pings: pings(sets[1]) }),
     settings: readsSettings ? settings(sets[readsPings ? 2 : 1]) : { kind: "unreadable", values: {} },
   };
