@@ -20,11 +20,13 @@ const releaseNamespace = "webfarm-system";
 
 export interface BenchDatabase extends TestDatabase {
   readonly faults: Faults;
+  /** Of the one login that all farms of this database share, as they share its connections. */
+  readonly farmsConnectionString: string;
 }
 
 export interface FarmPlace {
   readonly namespace: string;
-  readonly database: TestDatabase;
+  readonly database: BenchDatabase;
   readonly name?: string;
   /** Of the Deployment, which is there for its selector and this number. */
   readonly replicas: number;
@@ -67,7 +69,7 @@ export async function createBenchWorld(): Promise<BenchWorld> {
       await api.json({ method: "POST", path: "/api/v1/namespaces", body: { apiVersion: "v1", kind: "Namespace", metadata: { name } } });
     },
     createFarm: async ({ namespace, database, name = "shop", replicas }) => {
-      const credentials = secret(namespace, "kentico", { CMSConnectionString: database.connectionStringFor(await database.createLogin()) });
+      const credentials = secret(namespace, "kentico", { CMSConnectionString: database.farmsConnectionString });
       await api.json({ method: "POST", path: `/api/v1/namespaces/${namespace}/secrets`, body: credentials });
       const deployment = application({ namespace, name, replicas });
       await api.json({ method: "POST", path: `/apis/apps/v1/namespaces/${namespace}/deployments`, body: deployment });
@@ -78,7 +80,8 @@ export async function createBenchWorld(): Promise<BenchWorld> {
       const database = await openTestDatabase({ kentico: { version: "13", mode: "2" } });
       const { faults } = database;
       if (faults === undefined) throw new Error("Cannot measure on a server that others run: unset MSSQL_URL");
-      const opened = { ...database, faults };
+      const farmsConnectionString = database.connectionStringFor(await database.createLogin());
+      const opened = { ...database, faults, farmsConnectionString };
       databases.push(opened);
       return opened;
     },

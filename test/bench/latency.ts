@@ -36,11 +36,16 @@ export async function createQuietFarm(world: BenchWorld): Promise<QuietFarm> {
   return { world, database };
 }
 
+/** `…FromRequest`: from when the request that binds or ends the pod was sent, so with the API server's own work. */
 interface Samples {
   readonly register: number[];
+  readonly registerFromRequest: number[];
   readonly gate: number[];
   readonly remove: number[];
+  readonly removeFromRequest: number[];
 }
+
+const noSamples = (): Samples => ({ register: [], registerFromRequest: [], gate: [], remove: [], removeFromRequest: [] });
 
 export async function measureLatency({ world, database }: QuietFarm, count: number): Promise<void> {
   const moments = createMoments();
@@ -48,8 +53,8 @@ export async function measureLatency({ world, database }: QuietFarm, count: numb
   try {
     for (const namespace of Object.values(namespaces)) await watchPods(world, namespace, moments);
     const samples: Readonly<Record<SentBy, Samples>> = {
-      operator: { register: [], gate: [], remove: [] },
-      floor: { register: [], gate: [], remove: [] },
+      operator: noSamples(),
+      floor: noSamples(),
     };
     const warmUp = Math.min(50, count);
     for (let number = -warmUp; number < count; number += 1) {
@@ -65,7 +70,7 @@ export async function measureLatency({ world, database }: QuietFarm, count: numb
 
 function printLatency({ operator, floor }: Readonly<Record<SentBy, Samples>>): void {
   for (const percent of [50, 99]) {
-    const of = (kind: "register" | "remove", name: string): void =>
+    const of = (kind: Exclude<keyof Samples, "gate">, name: string): void =>
       print(databaseName, {
         name: `${name}, quiet farm of ${quietPods}, p${percent}`,
         value: percentile(operator[kind], percent),
@@ -74,7 +79,9 @@ function printLatency({ operator, floor }: Readonly<Record<SentBy, Samples>>): v
         samples: operator[kind].length,
       });
     of("register", "pod bound to a node → row committed");
+    of("registerFromRequest", "request to bind sent → row committed");
     of("remove", "pod ended → row removed, witnessed");
+    of("removeFromRequest", "request with the pod's end sent → row removed, witnessed");
     print(databaseName, {
       ...{ name: `row committed → gate open, p${percent}`, unit: "ms", floor: null },
       ...{ value: percentile(operator.gate, percent), samples: operator.gate.length },
@@ -100,6 +107,7 @@ async function onePod({ world, database, moments }: Measured, number: number, sa
   }
   await quiet();
   for (const who of sides) {
+    const sentAt = performance.now();
     const committed = nextRun(database, (statement) => isFrom(who, statement) && isRegister(statement));
     const [boundAt, committedAt] = await Promise.all([
       moments.when(`bound ${uids[who]}`),
@@ -107,10 +115,12 @@ async function onePod({ world, database, moments }: Measured, number: number, sa
       bindPod(api, namespaces[who], name).then(() => moments.note(`bound ${uids[who]}`)),
     ]);
     samples[who].register.push(committedAt - boundAt);
+    samples[who].registerFromRequest.push(committedAt - sentAt);
     if (who === "operator") samples.operator.gate.push((await moments.when(`open ${uids.operator}`)) - committedAt);
     await quiet();
   }
   for (const who of sides) {
+    const sentAt = performance.now();
     const removed = nextRun(database, (statement) => isFrom(who, statement) && isRemove(statement));
     const [endedAt, removedAt] = await Promise.all([
       moments.when(`ended ${uids[who]}`),
@@ -118,6 +128,7 @@ async function onePod({ world, database, moments }: Measured, number: number, sa
       endPod(api, namespaces[who], name).then(() => moments.note(`ended ${uids[who]}`)),
     ]);
     samples[who].remove.push(removedAt - endedAt);
+    samples[who].removeFromRequest.push(removedAt - sentAt);
     await quiet();
   }
   await Promise.all(sides.map((who) => deletePod(api, namespaces[who], name)));
