@@ -245,7 +245,6 @@ it.concurrent.each([
     await farm.settled({ pods: 1, rows: 0, gate: "FailOpen" });
     if (kentico !== undefined) expect(await other.adminQuery("SELECT ServerName FROM CMS_WebFarmServer")).toEqual([]);
     await connect(name, world.database.connectionStringFor(await login(world.database)));
-    await farm.nudge();
     await farm.settled({ pods: 1, rows: 1, gate: "FailOpen" });
     await farm.untilCondition("Ready", /^True\//);
   },
