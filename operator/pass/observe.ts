@@ -140,6 +140,7 @@ async function readTable(
     cache.facts !== undefined &&
     !cache.dirty &&
     !isAsked &&
+    !materialChanged && // it may be another database
     cache.failure === undefined &&
     (farm.deletionAtMs === undefined || cache.atMs >= (state.memory.deletingSinceMs ?? Infinity)) && // a release rests on a later read
     clock.monotonic() - cache.atMs < options.resyncMs;
