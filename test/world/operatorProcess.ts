@@ -36,7 +36,7 @@ export interface OperatorProcess {
 export type LogLine = Readonly<Record<string, unknown>> & { readonly message: string; readonly level?: string };
 
 export function startOperatorProcess(options: OperatorOptions): OperatorProcess {
-  const child = spawn(process.execPath, ["--enable-source-maps", options.entry ?? "dist/operator.mjs"], {
+  const child = spawn(process.execPath, [options.entry ?? "dist/operator.mjs"], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       PATH: process.env["PATH"] ?? "",
