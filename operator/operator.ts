@@ -50,6 +50,8 @@ export interface Operator {
 
 const passTimeoutMs = 60_000;
 const stopGraceMs = 5_000;
+/** Workers that databases which do not answer never hold up. */
+const workersForOthers = 2;
 
 export async function startOperator(options: OperatorOptions): Promise<Operator> {
   const { config, clock, random, log, metrics, version, identity } = options;
@@ -88,6 +90,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const events = createEvents({ api, clock, log, metrics: eventMetrics, reportingInstance: identity });
   const databases = openDatabases({
     ...{ clock, log, allowedHosts: config.allowedDatabaseHosts },
+    mostProbes: Math.max(1, config.workers - workersForOthers),
     metrics: metrics.sql,
   });
   const cluster = clusterOf({ api, clock, farms, pods, events, namespaces });

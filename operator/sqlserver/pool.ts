@@ -10,12 +10,14 @@ import { classify, DatabaseError, isPoolBroken } from "./errors.ts";
 import type { LoginGate } from "./loginGate.ts";
 import type { Statement } from "./statements.ts";
 import type { Target } from "./target.ts";
-import { orAborted, Places, withDeadline } from "./waiting.ts";
+import { orAborted, Places, type Slots, withDeadline } from "./waiting.ts";
 
 export interface PoolOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly gate: LoginGate;
+  /** Shared by all targets: so many of those that do not answer are probed at a time, each may hold up its pass for long. */
+  readonly probes: Slots;
   readonly applicationName: string;
   /** Called once for each request, whatever came of it. */
   readonly observe: (statement: string, outcome: "ok" | DatabaseProblem["kind"], durationMs: number) => void;
@@ -88,6 +90,8 @@ export class TargetPool {
 
   async #runAsProbe(statement: Statement, parameters: readonly SentParameter[], signal: AbortSignal): Promise<readonly RecordSet[]> {
     const isProbe = this.#problem !== undefined;
+    const giveBack = isProbe ? this.#options.probes.take() : undefined;
+    if (isProbe && giveBack === undefined) this.#throwProblem();
     if (isProbe) this.#isProbed = true;
     try {
       const sets = await this.#runOnce(statement, parameters, signal);
@@ -95,6 +99,7 @@ export class TargetPool {
       return sets;
     } finally {
       if (isProbe) this.#isProbed = false;
+      giveBack?.();
     }
   }
 

@@ -6,6 +6,7 @@ import { LoginGate } from "./loginGate.ts";
 import { TargetPool } from "./pool.ts";
 import { type FarmDatabase, farmDatabase, type Knowledge } from "./farmDatabase.ts";
 import { type DatabaseMaterial, type Target, targetOf } from "./target.ts";
+import { Slots } from "./waiting.ts";
 
 export interface DatabaseMetrics {
   /** `statement`: one of the few names in statements.ts. */
@@ -17,6 +18,8 @@ export interface OpenOptions {
   readonly log: Logger;
   /** Exact names or `*.suffix`; empty allows any host. */
   readonly allowedHosts: readonly string[];
+  /** So many targets that do not answer are probed at a time; the others fail at once with what was last seen. */
+  readonly mostProbes: number;
   readonly metrics?: DatabaseMetrics;
 }
 
@@ -39,6 +42,7 @@ interface Shared {
 
 export function openDatabases(options: OpenOptions): Databases {
   const gate = new LoginGate(options.clock);
+  const probes = new Slots(options.mostProbes);
   const pools = new Map<string, Shared>(); // by the target's key
   const used = new Map<FarmKey, string>();
 
@@ -46,7 +50,14 @@ export function openDatabases(options: OpenOptions): Databases {
     const found = pools.get(target.key);
     if (found !== undefined) return found;
     const { clock, log, metrics } = options;
-    const pool = new TargetPool(target, { clock, log, gate, applicationName, observe: (...request) => metrics?.request(...request) });
+    const pool = new TargetPool(target, {
+      clock,
+      log,
+      gate,
+      probes,
+      applicationName,
+      observe: (...request) => metrics?.request(...request),
+    });
     const made = { pool, knowledge: new Map<string, Knowledge>(), farms: new Set<FarmKey>() };
     pools.set(target.key, made);
     return made;

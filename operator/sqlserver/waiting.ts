@@ -47,6 +47,26 @@ export class Places {
   }
 }
 
+/** At most `count` holders at a time; who finds none free does not wait. */
+export class Slots {
+  #free: number;
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /** What gives the slot back (once), or undefined. */
+  take(): (() => void) | undefined {
+    if (this.#free <= 0) return undefined;
+    this.#free -= 1;
+    let isHeld = true;
+    return () => {
+      if (isHeld) this.#free += 1;
+      isHeld = false;
+    };
+  }
+}
+
 /** The result of `work`, or after `ms` an error with code EDEADLINE; a later failure of `work` is nobody's then. */
 export async function withDeadline<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T> {
   let timer: Timer | undefined;

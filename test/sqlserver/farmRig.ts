@@ -55,7 +55,7 @@ export async function openFarm({
   const test = await openTestDatabase(database);
   const observed: string[] = [];
   const databases = openDatabases({
-    ...{ clock, log: silent, allowedHosts: [] },
+    ...{ clock, log: silent, allowedHosts: [], mostProbes: 8 },
     metrics: { request: (statement, outcome) => void observed.push(`${statement} ${outcome}`) },
   });
   const grants = Object.entries(operatorGrants(database.kentico?.version ?? "13")).map(

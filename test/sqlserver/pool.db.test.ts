@@ -12,6 +12,7 @@ import { FakeClock } from "../controller/fakeClock.ts";
 import { makeCertificates } from "../database/certificates.ts";
 import { type DatabaseServer, type DatabaseServerOptions, startDatabaseServer } from "../database/server.ts";
 import { createFakeEngine, type FakeEngine, PASSWORD, USER } from "../database/wire/fakeEngine.ts";
+import { Slots } from "../../operator/sqlserver/waiting.ts";
 import { eventually } from "./eventually.ts";
 
 const silent: Logger = {
@@ -50,6 +51,7 @@ async function rig({ clock = systemClock, string = ";Encrypt=False", material, .
   const engine = createFakeEngine();
   const server = await startDatabaseServer({ engine, ...options.server });
   const gate = new LoginGate(clock);
+  const probes = new Slots(1);
   const observed: string[] = [];
   const pools: TargetPool[] = [];
   const another = ({ password = PASSWORD }): TargetPool => {
@@ -60,7 +62,7 @@ async function rig({ clock = systemClock, string = ";Encrypt=False", material, .
     );
     if (reading.kind === "refused") throw new Error(reading.problem.message);
     const pool = new TargetPool(reading.target, {
-      ...{ clock, gate, log: silent, applicationName: "webfarm-operator/1 shop/main" },
+      ...{ clock, gate, probes, log: silent, applicationName: "webfarm-operator/1 shop/main" },
       observe: (name, outcome) => observed.push(`${name} ${outcome}`),
     });
     pools.push(pool);
@@ -239,6 +241,23 @@ describe("a target that cannot be reached", () => {
     slow.release();
     probe.release();
     expect(await Promise.all([running, probing])).toHaveLength(2);
+  });
+
+  test("does not hold up the probe of another target: that one fails at once until the slot is free", async () => {
+    const { pool, another, server } = await rig();
+    const other = another({});
+    server.faults.refuseConnections();
+    for (const one of [pool, other]) await expect(one.run(hello, [], never)).rejects.toMatchObject({ problem: { kind: "unreachable" } });
+    await server.faults.acceptConnections();
+    const held = server.faults.hold(/held/);
+    const probing = pool.run(statement("held"), [], never);
+    await held.reached;
+    const { logins } = server.faults.counts;
+    await expect(other.run(hello, [], never)).rejects.toMatchObject({ problem: { reason: "ConnectionRefused" }, outcome: "notApplied" });
+    expect(server.faults.counts.logins).toBe(logins);
+    held.release();
+    await probing;
+    expect(await other.run(hello, [], never)).toHaveLength(1);
   });
 
   test("works again when it is back", async () => {
