@@ -250,13 +250,13 @@ describe("a target that cannot be reached", () => {
     for (const one of [pool, other]) await expect(one.run(hello, [], never)).rejects.toMatchObject({ problem: { kind: "unreachable" } });
     await server.faults.acceptConnections();
     const held = server.faults.hold(/held/);
-    const probing = pool.run(statement("held"), [], never);
+    const probing = Promise.allSettled([pool.run(statement("held"), [], never)]);
     await held.reached;
     const { logins } = server.faults.counts;
     await expect(other.run(hello, [], never)).rejects.toMatchObject({ problem: { reason: "ConnectionRefused" }, outcome: "notApplied" });
     expect(server.faults.counts.logins).toBe(logins);
     held.release();
-    await probing;
+    expect(await probing).toMatchObject([{ status: "fulfilled" }]);
     expect(await other.run(hello, [], never)).toHaveLength(1);
   });
 
