@@ -12,14 +12,14 @@ help: ## print this help
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 node_modules/.installed: package.json package-lock.json
-	@echo "installing the npm dependencies (Node 24 is one of them)"
-	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@echo "installing the npm dependencies (Node 24 is one of them)" >&2
+	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
 	@touch $@
 
 setup: node_modules/.installed ## install the npm dependencies
 
 tools: setup ## build the control plane's programs (once, about 15 minutes on a cold machine; cached outside the repository)
-	@npm run --silent tools
+	@npm run --silent tools >&2
 
 build: setup ## bundle the operator into dist/operator.mjs
 	@npm run --silent build

@@ -24,7 +24,7 @@ describe.each(["README.md", "ARCHITECTURE.md"])("%s", (document) => {
 test("the README explains each reason that a condition can have", () => {
   const sources = [
     "operator/farm/{conditions,settings}.ts",
-    "operator/pass/{credentials,observe,apply}.ts",
+    "operator/pass/{credentials,observe,apply,finalizer}.ts",
     "operator/sqlserver/*.ts",
   ].flatMap((pattern) => globSync(pattern));
   const reasons = new Set(

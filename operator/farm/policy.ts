@@ -48,3 +48,5 @@ export function permitted(plan: Actions, authority: Authority): Actions {
     removals: authority.remove ? plan.removals : [],
   };
 }
+
+export const countActions = ({ inserts, marks, removals }: Actions): number => inserts.length + marks.length + removals.length;

@@ -5,6 +5,7 @@ import type { Clock } from "../controller/clock.ts";
 import type { Logger } from "../controller/logger.ts";
 import { conditionsOf } from "../farm/conditions.ts";
 import type { Assessment } from "../farm/conditions.ts";
+import { gatesToOpen } from "../farm/gates.ts";
 import type { FarmKey, Milliseconds, WebFarm } from "../farm/model.ts";
 import type { WebFarmStatus } from "../farm/resource.generated.ts";
 import { statusOf } from "../farm/status.ts";
@@ -19,11 +20,46 @@ interface ReportOptions {
   readonly log: Logger;
 }
 
+/** Something that was told to people, or not: then why, and when to look again. */
+export interface Told {
+  readonly lookAgainMs?: Milliseconds;
+  readonly error?: unknown;
+}
+
 const statusIntervalMs = 1_000;
 const conflictRetryMs = 200;
 
+/** A gate that cannot be opened holds up neither the others nor the status. */
+export async function openGates(
+  { cluster, metrics }: ReportOptions,
+  assessment: Assessment,
+  state: FarmState,
+  signal: AbortSignal,
+): Promise<Told> {
+  const { observation, plan, authority } = assessment;
+  const { open, lookAgainMs } = gatesToOpen(observation, state.memory, plan, authority);
+  const opened = await Promise.allSettled(
+    open.map(async (opening) => {
+      if ((await cluster.openGate(opening, signal)) === "opened") metrics.gateOpened(opening.reason);
+    }),
+  );
+  const failed = opened.find((one) => one.status === "rejected");
+  return { ...(lookAgainMs !== undefined && { lookAgainMs }), ...(failed !== undefined && { error: failed.reason as unknown }) };
+}
+
+/** A status that cannot be written holds up nothing, least of all a deletion. */
+export async function tellStatus(options: ReportOptions, assessment: Assessment, state: FarmState, signal: AbortSignal): Promise<Told> {
+  try {
+    const lookAgainMs = await writeStatus(options, assessment, state, signal);
+    return lookAgainMs === undefined ? {} : { lookAgainMs };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { error };
+  }
+}
+
 /** Writes the status if it differs; answers when to look again for a write that had to wait. */
-export async function writeStatus(
+async function writeStatus(
   options: ReportOptions,
   assessment: Assessment,
   state: FarmState,

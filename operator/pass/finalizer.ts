@@ -1,0 +1,82 @@
+// Holds a WebFarm by its finalizer before the first write, and lets it go when deletion.ts says so.
+
+import type { Clock } from "../controller/clock.ts";
+import type { Logger } from "../controller/logger.ts";
+import type { Result } from "../controller/workers.ts";
+import type { Assessment } from "../farm/conditions.ts";
+import { finalizer, releaseOf } from "../farm/deletion.ts";
+import type { Release } from "../farm/deletion.ts";
+import type { DatabaseProblem, Milliseconds, WebFarm } from "../farm/model.ts";
+import { countActions } from "../farm/policy.ts";
+import type { Actions } from "../farm/policy.ts";
+import type { Cluster } from "./ports.ts";
+import type { FarmState } from "./state.ts";
+
+/** When somebody else has changed the object meanwhile. */
+export const conflictRetryMs = 100;
+
+/** `lost`: the object has changed meanwhile, and the watch will bring it. */
+export type FinalizerHold = { readonly kind: "held" | "lost" } | { readonly kind: "failed"; readonly error: unknown };
+
+/** The finalizer is there before the first write. Where it cannot be written nothing is; the gates still open in time. */
+export async function holdFinalizer(
+  cluster: Cluster,
+  farm: WebFarm,
+  actions: Actions,
+  state: FarmState,
+  signal: AbortSignal,
+): Promise<FinalizerHold> {
+  if (countActions(actions) === 0 || farm.finalizers.includes(finalizer)) return { kind: "held" };
+  try {
+    const write = await cluster.addFinalizer(farm, signal);
+    if (write.kind === "written") state.status = { ...state.status, written: { basedOn: farm.resourceVersion, farm: write.farm } };
+    return { kind: write.kind === "written" || write.kind === "unchanged" ? "held" : "lost" };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { kind: "failed", error };
+  }
+}
+
+/** What a farm without its finalizer is told. */
+export const finalizerProblem = (error: unknown): DatabaseProblem => ({
+  kind: "unreachable",
+  reason: "FinalizerNotWritten",
+  message: `Nothing is written before the WebFarm has its finalizer, and that cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+  stalled: false,
+});
+
+export function releaseNow(clock: Clock, assessment: Assessment, state: FarmState): Release | undefined {
+  const { farm } = assessment.observation;
+  return farm.deletionAtMs === undefined
+    ? undefined
+    : releaseOf({ ...assessment, memory: state.memory }, momentOf(clock, assessment, state));
+}
+
+const momentOf = (clock: Clock, { observation }: Assessment, state: FarmState): { nowWallMs: Milliseconds; readIsFresh: boolean } => ({
+  nowWallMs: clock.now(),
+  readIsFresh: observation.table.kind === "read" && !state.table.dirty && state.table.atMs >= (state.memory.deletingSinceMs ?? Infinity),
+});
+
+interface ReleaseOptions {
+  readonly cluster: Cluster;
+  readonly log: Logger;
+}
+
+export async function letGo(
+  { cluster, log }: ReleaseOptions,
+  farm: WebFarm,
+  release: Extract<Release, { kind: "release" }>,
+  signal: AbortSignal,
+): Promise<Result> {
+  const names = release.left.slice(0, 20).map(({ name, serverID }) => `${name} (ServerID ${serverID})`);
+  if (release.reason === "TimedOut") {
+    const note =
+      release.left.length === 0
+        ? "The WebFarm is released although its rows could not be read in time."
+        : `The WebFarm is released and leaves ${release.left.length} rows: ${names.join(", ")}.`;
+    log.warn("Released a WebFarm whose rows are not all removed", { farm: farm.key, rows: names });
+    cluster.record({ farm, type: "Warning", reason: "ServersLeft", action: "Release", note });
+  } else log.info("Released a WebFarm", { farm: farm.key, reason: release.reason });
+  const write = await cluster.removeFinalizer(farm, signal);
+  return write.kind === "conflict" ? { kind: "again", afterMs: conflictRetryMs } : { kind: "done" };
+}
