@@ -282,6 +282,8 @@ it.concurrent(
     const before = await farm.rows();
     const workload = { name: "live", workloadRef: { apiVersion: "apps/v1", kind: "Deployment", name: "elder" } };
     const database = { connectionStringSecretRef: { name: "elder", key: "CMSConnectionString" } };
+    const created = Date.parse(await world.kubectl("get", "wf", "elder", "-o", "jsonpath={.metadata.creationTimestamp}"));
+    await farm.until("the API server's clock, which counts whole seconds, can tell them apart", () => Date.now() >= created + 1_000);
     await world.apply(webFarm(world.namespace, "younger", { database, members: [workload] }));
     await farm.until("the younger says that it has none of them", async () => {
       const { servers = [] } = await world.status("younger");
@@ -318,8 +320,21 @@ it.concurrent(
     await own.kubectl("set", "image", "deployment/pods", "web=shop:2");
     await Promise.all([pods.scale(3), set.scale(1)]);
     await Promise.all([pods.settled(3), set.settled(1)]);
+    const inOrder = (name: string, registered: number): ((metrics: string) => boolean) => {
+      const state = `webfarm_servers{namespace="${own.namespace}",name="${name}",state=`;
+      return (metrics) =>
+        metrics.includes(`${state}"Registered"} ${registered}\n`) && !new RegExp(`${state}"Conflict"} [1-9]`).test(metrics);
+    };
+    // Sooner than the 30 s after which a refused write is tried again: nothing was refused.
     for (const operator of [one, other])
-      expect(await operator.metrics()).toContain(`webfarm_servers{namespace="${own.namespace}",name="set"`);
+      await set.until(
+        "each of the two sees all in order",
+        async () => {
+          const metrics = await operator.metrics();
+          return inOrder("pods", 3)(metrics) && inOrder("set", 1)(metrics);
+        },
+        { timeoutMs: 10_000 },
+      );
     await one.kill();
   }),
   limitMs,
