@@ -26,6 +26,7 @@ import type { Cluster, Databases, FarmDatabase, PassMetrics } from "./pass/ports
 import { newState } from "./pass/state.ts";
 import type { FarmState } from "./pass/state.ts";
 import { sweepRemoved } from "./pass/sweep.ts";
+import { noteRowPods } from "./pass/waits.ts";
 
 export interface ReconcileOptions {
   readonly cluster: Cluster;
@@ -92,6 +93,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     if (hold.kind === "lost") return { kind: "again", afterMs: conflictRetryMs };
     const applied = await applyHeld(observed, decision, hold, actions, state, signal);
     const observation = { ...withRows(decision.observation, state), farm: newest(farm, state) };
+    noteRowPods(state, observation);
     const assessment: Assessment = {
       observation,
       plan: planFarm(observation, state.memory), // on the rows that were read back

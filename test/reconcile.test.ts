@@ -69,6 +69,21 @@ describe("a pod", () => {
   });
 });
 
+test("a StatefulSet's row waits for the successor by what the set wants now, not by what it wanted at the last resync", async () => {
+  const controller = { apiVersion: "apps/v1", kind: "StatefulSet", name: "shop", uid: "uid-of-workload" };
+  const member = pod({ name: "shop-4", uid: uid("shop-4"), controller });
+  world.kind = "StatefulSet";
+  world.replicas = 3;
+  world.put(member);
+  await world.settle(40_000); // the resync has read the set
+  world.replicas = 5; // and the operator has no reason to read it again
+  world.put({ ...ended(), name: "shop-4", uid: uid("shop-4"), controller });
+  await world.settle(30_000);
+  expect(names()).toEqual(["shop-4"]);
+  await world.settle(35_000);
+  expect(names()).toEqual([]);
+});
+
 test("a row whose pod was never seen is looked for in a whole list, not by its name", async () => {
   const hidden = pod({ name: "other-name", uid: uid("hidden"), labels: {} });
   world.insertRow(hidden, "shop-z");

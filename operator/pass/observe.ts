@@ -41,15 +41,20 @@ const lastRetryMs = 30_000;
 export async function observe(options: ObserveOptions, farm: WebFarm, state: FarmState, signal: AbortSignal): Promise<Observed> {
   const { cluster, members: resolver, clock } = options;
   const pods = cluster.pods(farm.namespace);
-  const freshness = state.hasGoneRows || farm.deletionAtMs !== undefined ? "now" : "settled";
+  const rowPods = [...state.rowPods].flatMap((hash) => pods.seen(hash) ?? []);
+  const isSetPodGone = rowPods.some(
+    ({ pod, ended, presence }) => (ended || presence !== "present") && pod.controller?.kind === "StatefulSet",
+  );
+  // Whether a StatefulSet still wants the name of a pod that has just gone is not to be told from what it wanted half a minute ago.
+  const freshness = state.hasGoneRows || isSetPodGone || farm.deletionAtMs !== undefined ? "now" : "settled";
   const [namespace, members, takenByOlder] = await Promise.all([
     namespaceOf(options, farm, signal),
     resolver.resolve(farm, freshness, signal),
     resolver.takenByOlder(farm, pods.pods, signal),
   ]);
   const identity = namespace.identity;
-  const goneSetPods = [...state.rowPods].flatMap((hash) => pods.seen(hash)?.pod ?? []);
-  const statefulSets = await resolver.statefulSets(farm, members, goneSetPods, freshness, signal);
+  const lastPods = rowPods.map(({ pod }) => pod);
+  const statefulSets = await resolver.statefulSets(farm, members, lastPods, freshness, signal);
   const base = { farm, identity, members, statefulSets, pods, takenByOlder, readOnly: options.readOnly, nowMs: clock.monotonic() };
   const unread: Observation = {
     ...base,

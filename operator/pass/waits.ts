@@ -32,12 +32,17 @@ export function heedPings(state: FarmState, { table, identity, nowMs }: Observat
   state.memory = { ...state.memory, missingSince, silentSince };
 }
 
-/** Remembers since when rows have no living pod, and which pods the farm's rows name. */
-export function noteGone(state: FarmState, plan: Plan, { table, identity, nowMs }: Observation): void {
+/** Remembers since when rows have no living pod. */
+export function noteGone(state: FarmState, plan: Plan, { table, nowMs }: Observation): void {
   if (table.kind !== "read") return; // an outage is no reason to begin the waits anew
   const { goneSince } = state.memory;
   state.memory = { ...state.memory, goneSince: new Map(plan.gone.map((key) => [key, goneSince.get(key) ?? nowMs])) };
   state.hasGoneRows = plan.gone.length > 0;
+}
+
+/** Remembers which pods the farm's rows name, as they were read or read back. */
+export function noteRowPods(state: FarmState, { table, identity }: Observation): void {
+  if (table.kind !== "read") return;
   state.rowPods = new Set(
     table.read.rows.flatMap((row) => {
       const kin = kinship(row, identity);

@@ -43,6 +43,7 @@ export class FakeWorld {
   farm: WebFarm | undefined = buildFarm({ finalizers: [], spec: { ownerId: identity.ownerId } });
   rows: ServerRow[] = [];
   replicas = 1;
+  kind: "Deployment" | "StatefulSet" = "Deployment";
   pings: Map<number, string> | undefined;
   /** What the API server has; the cache may differ. */
   live = new Map<string, Pod>();
@@ -147,7 +148,10 @@ export class FakeWorld {
       pods: () => ({ synced: true, pods: [...this.#cached.values()], seen: (hash) => this.#ledger.seen(hash) }),
       isSynced: () => true,
       namespaceUid: () => this.#call("namespaceUid", () => identity.namespaceUid),
-      readWorkload: () => this.#call("readWorkload", () => deployment({ replicas: this.replicas })),
+      readWorkload: () =>
+        this.#call("readWorkload", () =>
+          deployment({ replicas: this.replicas, ...(this.kind === "StatefulSet" && { ordinals: { start: 0, count: this.replicas } }) }),
+        ),
       readSecret: ({ name }) => this.#call("readSecret", () => this.secrets.get(name)),
       readConfigMap: () => this.#call("readConfigMap", () => undefined),
       livePod: ({ name }) => this.#call("livePod", () => this.live.get(name)),
