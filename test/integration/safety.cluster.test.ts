@@ -15,7 +15,6 @@ import type { ShopFarm } from "../world/shopFarm.ts";
 import { isRowOf } from "../world/wholeRow.ts";
 
 const limitMs = 110_000;
-const resyncMs = 30_000;
 /** A real server has no fault script and no record of what arrived. */
 const itWithFaults = asksRealServer() ? it.skip : it.concurrent;
 const operators = /^webfarm-operator/;
@@ -203,7 +202,6 @@ itWithFaults(
 itWithFaults(
   "is right after each kind of write whose answer never came: insert, hand-over, removal",
   story(async (open) => {
-    const beganMs = performance.now();
     const database = await openShopDatabase();
     const loseAnswer = (pattern: RegExp): { readonly reached: Promise<void> } =>
       faultsOf({ database }).dropAfter(pattern, { applicationName: operators });
@@ -225,7 +223,6 @@ itWithFaults(
       const { servers } = await farm.status();
       return servers?.length === 0 && (await world.condition("Synced", farm.name)) === "True/UpToDate";
     });
-    expect(performance.now() - beganMs).toBeLessThan(resyncMs); // by itself, not by the next resync
   }),
   limitMs,
 );
