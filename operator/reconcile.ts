@@ -9,7 +9,7 @@ import { finalizer } from "./farm/deletion.ts";
 import { podHash } from "./farm/mark.ts";
 import type { FarmKey, Milliseconds, Pod, WebFarm } from "./farm/model.ts";
 import { planFarm } from "./farm/plan.ts";
-import { authorityOf, permitted } from "./farm/policy.ts";
+import { authorityOf, countActions, permitted } from "./farm/policy.ts";
 import type { Actions } from "./farm/policy.ts";
 import { apply } from "./pass/apply.ts";
 import type { Applied } from "./pass/apply.ts";
@@ -21,7 +21,7 @@ import { createMembers } from "./pass/members.ts";
 import { nextLook } from "./pass/next.ts";
 import { observe, withRows } from "./pass/observe.ts";
 import type { Observed } from "./pass/observe.ts";
-import { newest, openGates, tellActions, tellConditions, tellStatus } from "./pass/report.ts";
+import { newest, openGates, tellActions, tellStatus } from "./pass/report.ts";
 import type { Cluster, Databases, FarmDatabase, PassMetrics } from "./pass/ports.ts";
 import { newState } from "./pass/state.ts";
 import type { FarmState } from "./pass/state.ts";
@@ -96,7 +96,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     noteRowPods(state, observation);
     const assessment: Assessment = {
       observation,
-      plan: planFarm(observation, state.memory), // on the rows that were read back
+      plan: applied === nothingApplied ? decision.plan : planFarm(observation, state.memory), // on the rows that were read back
       authority: authorityOf(observation),
       outcome: applied.outcome,
     };
@@ -107,7 +107,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     );
   }
 
-  /** Nothing is written without the finalizer, or without a database. */
+  /** Nothing is written without the finalizer, or without a database; nothing is asked where nothing is to be done. */
   async function applyHeld(
     { database }: Observed,
     decision: Decision,
@@ -117,7 +117,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     signal: AbortSignal,
   ): Promise<Applied> {
     if (hold.kind === "failed") return { ...nothingApplied, outcome: { refused: [], problem: finalizerProblem(hold.error) } };
-    if (database === undefined) return nothingApplied;
+    if (database === undefined || countActions(actions) + decision.plan.unconfirmed.length === 0) return nothingApplied;
     const log = options.log.child({ farm: decision.observation.farm.key });
     return await apply({ ...options, log, ...decision, database, state, signal }, actions);
   }
@@ -135,7 +135,6 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const { farm, table } = assessment.observation;
     const gates = await openGates(options, assessment, state, signal);
     tellActions(options, farm, applied);
-    tellConditions(options, assessment, state);
     const told = await tellStatus(options, assessment, state, signal);
     await sweepRemoved(options.log, database, state, signal);
     const release = releaseNow(clock, assessment, state);

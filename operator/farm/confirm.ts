@@ -60,12 +60,15 @@ export function confirmGone(
 /** Whether the row's own pod is not to be found, or has ended: its wait begins. */
 export function isPodMissing(row: ServerRow, live: LiveRead): boolean {
   const hash = readMark(row.guid)?.pod;
-  const pods = live.kind === "named" ? (live.pod === undefined ? [] : [live.pod]) : live.pods;
-  return !pods.some((pod) => podHash(pod.uid) === hash && !hasEnded(pod));
+  return !podsOf(live).some((pod) => podHash(pod.uid) === hash && !hasEnded(pod));
 }
 
 /** Whether the pod that is to get the row is there under its name with its UID, bound and not terminating. */
 export function mayTakeRow({ claim }: Remark, live: LiveRead): boolean {
-  const pods = live.kind === "named" ? (live.pod === undefined ? [] : [live.pod]) : live.pods;
-  return pods.some((pod) => pod.uid === claim.pod.uid && pod.name === claim.pod.name && pod.node !== undefined && isAlive(pod));
+  return podsOf(live).some((pod) => pod.uid === claim.pod.uid && pod.name === claim.pod.name && pod.node !== undefined && isAlive(pod));
+}
+
+function podsOf(live: LiveRead): readonly Pod[] {
+  if (live.kind === "listed") return live.pods;
+  return live.pod === undefined ? [] : [live.pod];
 }

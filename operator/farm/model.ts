@@ -1,6 +1,6 @@
 // The words of the domain: pods, rows, farms and what an observation consists of. Only types and brands; it decides nothing.
 
-import type { WebFarmSpec, WebFarmStatus } from "./resource.generated.ts";
+import type { TlsMode, WebFarmSpec, WebFarmStatus } from "./resource.generated.ts";
 
 declare const brand: unique symbol;
 type Brand<T, B extends string> = T & { readonly [brand]: B };
@@ -99,6 +99,26 @@ export interface DatabaseFacts {
   readonly hasPings: boolean;
   /** What the connection string asked for and the operator does otherwise; sentences for a person. */
   readonly notes: readonly string[];
+}
+
+/** What the resource and the objects that it names say. */
+export interface DatabaseMaterial {
+  readonly login:
+    | { readonly kind: "connectionString"; readonly text: string }
+    | {
+        readonly kind: "parts";
+        readonly host: string;
+        readonly port?: number;
+        readonly instance?: string;
+        readonly database: string;
+        readonly user: string;
+        readonly password: string;
+      };
+  readonly schema: string;
+  readonly multiSubnetFailover: boolean;
+  /** `ca`: PEM. Given: wins over the connection string. */
+  readonly tls?: { readonly mode?: TlsMode; readonly serverName?: string; readonly ca?: string };
+  readonly applicationName: string;
 }
 
 /** Why the database cannot be used, or a write was refused. `reason` is CamelCase and documented; the message says what to do. */

@@ -19,6 +19,7 @@ import { readBack } from "./observe.ts";
 import { isDatabaseFailure } from "./ports.ts";
 import type { Cluster, FarmDatabase, PassMetrics, WriteResult } from "./ports.ts";
 import type { FarmState } from "./state.ts";
+import { unanswered } from "./unanswered.ts";
 import { watchOf } from "./waits.ts";
 
 export interface ApplyOptions {
@@ -292,8 +293,8 @@ async function readLive(pass: Pass, { names, how }: LiveNeeds): Promise<LiveRead
     return { live: (name) => reads.get(name) };
   } catch (error) {
     signal.throwIfAborted();
-    const message = `The pods cannot be read from the API server, so no row is removed or handed over: ${error instanceof Error ? error.message : String(error)}`;
-    return { live: () => undefined, problem: { kind: "unreachable", reason: "LiveReadFailed", message, stalled: false } };
+    const what = "The pods cannot be read from the API server, so no row is removed or handed over";
+    return { live: () => undefined, problem: unanswered("LiveReadFailed", what, error) };
   }
 }
 

@@ -3,9 +3,9 @@
 // of it is ever logged.
 
 import type { Clock } from "../controller/clock.ts";
-import type { DatabaseProblem, Milliseconds, WebFarm } from "../farm/model.ts";
+import type { DatabaseMaterial, DatabaseProblem, Milliseconds, WebFarm } from "../farm/model.ts";
 import type { Database, Tls } from "../farm/resource.generated.ts";
-import type { Cluster, DatabaseMaterial } from "./ports.ts";
+import type { Cluster } from "./ports.ts";
 
 export type Credentials =
   { readonly kind: "known"; readonly material: DatabaseMaterial } | { readonly kind: "refused"; readonly problem: DatabaseProblem };

@@ -11,6 +11,7 @@ import { countActions } from "../farm/policy.ts";
 import type { Actions } from "../farm/policy.ts";
 import type { Cluster } from "./ports.ts";
 import type { FarmState } from "./state.ts";
+import { unanswered } from "./unanswered.ts";
 
 /** When somebody else has changed the object meanwhile. */
 export const conflictRetryMs = 100;
@@ -38,12 +39,8 @@ export async function holdFinalizer(
 }
 
 /** What a farm without its finalizer is told. */
-export const finalizerProblem = (error: unknown): DatabaseProblem => ({
-  kind: "unreachable",
-  reason: "FinalizerNotWritten",
-  message: `Nothing is written before the WebFarm has its finalizer, and that cannot be written: ${error instanceof Error ? error.message : String(error)}`,
-  stalled: false,
-});
+export const finalizerProblem = (error: unknown): DatabaseProblem =>
+  unanswered("FinalizerNotWritten", "Nothing is written before the WebFarm has its finalizer, and that cannot be written", error);
 
 export function releaseNow(clock: Clock, assessment: Assessment, state: FarmState): Release | undefined {
   const { farm } = assessment.observation;

@@ -14,6 +14,7 @@ import type { Members } from "./members.ts";
 import { isDatabaseFailure } from "./ports.ts";
 import type { Cluster, Databases, FarmDatabase } from "./ports.ts";
 import type { FarmState, TableCache } from "./state.ts";
+import { unanswered } from "./unanswered.ts";
 
 export interface ObserveOptions {
   readonly cluster: Cluster;
@@ -81,10 +82,10 @@ async function namespaceOf(
     return { identity: { ownerId: farm.spec.ownerId ?? `${namespaceUid}/${farm.name}`, namespaceUid } };
   } catch (error) {
     signal.throwIfAborted();
-    const message = `The UID of namespace ${farm.namespace} cannot be read, so the farm's rows cannot be told from others; the operator needs get on namespaces: ${error instanceof Error ? error.message : String(error)}`;
+    const what = `The UID of namespace ${farm.namespace} cannot be read, so the farm's rows cannot be told from others; the operator needs get on namespaces`;
     return {
       identity: { ownerId: farm.spec.ownerId ?? farm.status.ownerId ?? "", namespaceUid: "" },
-      problem: { kind: "unreachable", reason: "NamespaceUnreadable", message, stalled: false },
+      problem: unanswered("NamespaceUnreadable", what, error),
     };
   }
 }
@@ -93,16 +94,18 @@ async function namespaceOf(
 function needsNoDatabase(unread: Observation, state: FarmState): boolean {
   const { farm } = unread;
   if (farm.deletionAtMs !== undefined) return leavesRows(unread, authorityOf(unread));
-  const isAsked = state.table.generation !== farm.generation || state.table.forcedBy !== farm.annotations[reconcileAnnotation];
-  const hasPods = unread.pods.pods.some((pod) =>
-    unread.members.some(({ selector }) => selector !== undefined && matches(selector, pod.labels)),
-  );
-  const hasRows = state.table.read?.rows.some((row) => kinship(row, unread.identity).kind !== "foreign") ?? false;
+  const hasPods = (): boolean =>
+    unread.pods.pods.some((pod) => unread.members.some(({ selector }) => selector !== undefined && matches(selector, pod.labels)));
+  const hasRows = (): boolean => state.table.read?.rows.some((row) => kinship(row, unread.identity).kind !== "foreign") ?? false;
   // Only a read can say that there is no row: a database that could not be asked may hold those of pods that are gone.
   const isKnown = state.table.read !== undefined && !state.table.dirty;
-  if (hasPods || hasRows || !isKnown || isAsked) state.lastBusyMs = unread.nowMs;
+  if (!isKnown || isAskedAnew(farm, state.table) || hasRows() || hasPods()) state.lastBusyMs = unread.nowMs;
   return unread.nowMs - state.lastBusyMs >= idleAfterMs;
 }
+
+/** The spec has changed, or a person asks for a pass, since the rows were read. */
+const isAskedAnew = (farm: WebFarm, cache: TableCache): boolean =>
+  cache.generation !== farm.generation || cache.forcedBy !== farm.annotations[reconcileAnnotation];
 
 async function readTable(
   options: ObserveOptions,
@@ -113,7 +116,7 @@ async function readTable(
   const { clock } = options;
   const cache = state.table;
   const forcedBy = farm.annotations[reconcileAnnotation];
-  const isAsked = cache.generation !== farm.generation || cache.forcedBy !== forcedBy;
+  const isAsked = isAskedAnew(farm, cache);
   const before = state.credentials?.material;
   const unavailable = (problem: DatabaseProblem): { readonly table: TableObservation } => ({
     table: { kind: "unavailable", problem, ...(cache.facts !== undefined && { facts: cache.facts }) },
@@ -125,7 +128,7 @@ async function readTable(
   const isForPerson = cache.failure?.problem.stalled ?? false; // a wrong login, database or host: often a wrong Secret
   const isDue = isAsked || (isForPerson && clock.monotonic() - (state.credentials?.atMs ?? -Infinity) >= failedRereadMs);
   const read = await readCredentials({ ...options, farm, cache: state.credentials, isDue, signal }).catch((error: unknown) =>
-    problemOf(error),
+    unanswered("CredentialsUnreadable", "The database's credentials cannot be read from the API server", error),
   );
   if ("reason" in read) return withoutCredentials(read);
   state.credentials = read.cache;
@@ -168,14 +171,6 @@ function forgetFailure(state: FarmState): void {
   const { failure: _before, ...rest } = state.table;
   state.table = { ...rest, dirty: true };
 }
-
-/** A Secret or ConfigMap that could not be asked for: retried, never taken for a missing one. */
-const problemOf = (error: unknown): DatabaseProblem => ({
-  kind: "unreachable",
-  reason: "CredentialsUnreadable",
-  message: `The database's credentials cannot be read from the API server: ${error instanceof Error ? error.message : String(error)}`,
-  stalled: false,
-});
 
 function failed(
   cache: TableCache,

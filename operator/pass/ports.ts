@@ -2,6 +2,7 @@
 
 import type {
   DatabaseFacts,
+  DatabaseMaterial,
   DatabaseProblem,
   FarmKey,
   Pod,
@@ -56,24 +57,6 @@ export interface Cluster {
   addFinalizer(farm: WebFarm, signal: AbortSignal): Promise<FarmWrite>;
   removeFinalizer(farm: WebFarm, signal: AbortSignal): Promise<FarmWrite>;
   record(event: FarmEvent): void;
-}
-
-export interface DatabaseMaterial {
-  readonly login:
-    | { readonly kind: "connectionString"; readonly text: string }
-    | {
-        readonly kind: "parts";
-        readonly host: string;
-        readonly port?: number;
-        readonly instance?: string;
-        readonly database: string;
-        readonly user: string;
-        readonly password: string;
-      };
-  readonly schema: string;
-  readonly multiSubnetFailover: boolean;
-  readonly tls?: { readonly mode?: "Required" | "Strict" | "Insecure" | "Disabled"; readonly serverName?: string; readonly ca?: string };
-  readonly applicationName: string;
 }
 
 export interface Databases {

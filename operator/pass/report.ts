@@ -3,10 +3,9 @@
 
 import type { Clock } from "../controller/clock.ts";
 import type { Logger } from "../controller/logger.ts";
-import { conditionsOf } from "../farm/conditions.ts";
 import type { Assessment } from "../farm/conditions.ts";
 import { gatesToOpen } from "../farm/gates.ts";
-import type { FarmKey, Milliseconds, WebFarm } from "../farm/model.ts";
+import type { Condition, FarmKey, Milliseconds, WebFarm } from "../farm/model.ts";
 import type { WebFarmStatus } from "../farm/resource.generated.ts";
 import { statusOf } from "../farm/status.ts";
 import type { Applied } from "./apply.ts";
@@ -47,10 +46,17 @@ export async function openGates(
   return { ...(lookAgainMs !== undefined && { lookAgainMs }), ...(failed !== undefined && { error: failed.reason as unknown }) };
 }
 
-/** A status that cannot be written holds up nothing, least of all a deletion. */
+/** Events of conditions, and the status. One that cannot be written holds up nothing, least of all a deletion. */
 export async function tellStatus(options: ReportOptions, assessment: Assessment, state: FarmState, signal: AbortSignal): Promise<Told> {
+  const { farm } = assessment.observation;
+  const status = statusOf(assessment, {
+    nowMs: options.clock.now(),
+    ...(state.lastChangeWallMs !== undefined && { lastChangeMs: state.lastChangeWallMs }),
+  });
+  tellConditions(options, farm, status.conditions ?? [], state);
+  countFarm(options, farm.key, assessment, status);
   try {
-    const lookAgainMs = await writeStatus(options, assessment, state, signal);
+    const lookAgainMs = await writeStatus(options, farm, status, state, signal);
     return lookAgainMs === undefined ? {} : { lookAgainMs };
   } catch (error) {
     signal.throwIfAborted();
@@ -60,18 +66,12 @@ export async function tellStatus(options: ReportOptions, assessment: Assessment,
 
 /** Writes the status if it differs; answers when to look again for a write that had to wait. */
 async function writeStatus(
-  options: ReportOptions,
-  assessment: Assessment,
+  { cluster, clock }: ReportOptions,
+  farm: WebFarm,
+  status: WebFarmStatus,
   state: FarmState,
   signal: AbortSignal,
 ): Promise<Milliseconds | undefined> {
-  const { cluster, clock } = options;
-  const { farm } = assessment.observation;
-  const status = statusOf(assessment, {
-    nowMs: clock.now(),
-    ...(state.lastChangeWallMs !== undefined && { lastChangeMs: state.lastChangeWallMs }),
-  });
-  countFarm(options, farm.key, assessment, status);
   if (isSame(status, farm.status)) return undefined;
   const waitMs = state.status.atMs + statusIntervalMs - clock.monotonic();
   if (waitMs > 0) return waitMs;
@@ -174,9 +174,7 @@ const watchedConditions: readonly Watched[] = [
 ];
 
 /** One event and one log line each time that something begins to need a person, and when it ends. */
-export function tellConditions({ cluster, log }: ReportOptions, assessment: Assessment, state: FarmState): void {
-  const { farm } = assessment.observation;
-  const conditions = conditionsOf(assessment);
+function tellConditions({ cluster, log }: ReportOptions, farm: WebFarm, conditions: readonly Condition[], state: FarmState): void {
   const told = new Map(state.told);
   for (const { condition, bad, reason, cured } of watchedConditions) {
     const now = conditions.find(({ type }) => type === condition);

@@ -3,7 +3,6 @@
 import { emptyMemory } from "../farm/memory.ts";
 import type { FarmMemory } from "../farm/memory.ts";
 import type { DatabaseFacts, DatabaseProblem, Milliseconds, PodHash, TableRead, WebFarm } from "../farm/model.ts";
-import type { WebFarmStatus } from "../farm/resource.generated.ts";
 import type { CredentialCache } from "./credentials.ts";
 
 export interface FarmState {
@@ -42,7 +41,6 @@ export interface StatusWrites {
   readonly atMs: Milliseconds;
   /** What was written on top of `basedOn`; better than the cache until the watch has brought it. */
   readonly written?: { readonly basedOn: string; readonly farm: WebFarm };
-  readonly last?: WebFarmStatus;
 }
 
 export const newState = (nowMs: Milliseconds): FarmState => ({

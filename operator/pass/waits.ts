@@ -1,5 +1,6 @@
 // Keeps the moments from which waits count in step with what was just read: pings start them anew, and rows begin or cease to be gone.
 
+import { registeredPods } from "../farm/gates.ts";
 import { kinship } from "../farm/mark.ts";
 import { rowKey } from "../farm/memory.ts";
 import type { PingWatch, RowKey } from "../farm/memory.ts";
@@ -41,12 +42,6 @@ export function noteGone(state: FarmState, plan: Plan, { table, nowMs }: Observa
 }
 
 /** Remembers which pods the farm's rows name, as they were read or read back. */
-export function noteRowPods(state: FarmState, { table, identity }: Observation): void {
-  if (table.kind !== "read") return;
-  state.rowPods = new Set(
-    table.read.rows.flatMap((row) => {
-      const kin = kinship(row, identity);
-      return kin.kind === "ours" ? [kin.pod] : [];
-    }),
-  );
+export function noteRowPods(state: FarmState, observation: Observation): void {
+  if (observation.table.kind === "read") state.rowPods = registeredPods(observation);
 }

@@ -1,11 +1,11 @@
 // Which farm uses which target: farms with the same material share one pool, and a pool goes with its last farm. It sends nothing.
 import type { Clock } from "../controller/clock.ts";
 import type { Logger } from "../controller/logger.ts";
-import type { DatabaseProblem, FarmKey } from "../farm/model.ts";
+import type { DatabaseMaterial, DatabaseProblem, FarmKey } from "../farm/model.ts";
 import { LoginGate } from "./loginGate.ts";
 import { TargetPool } from "./pool.ts";
 import { type FarmDatabase, farmDatabase, type Knowledge } from "./farmDatabase.ts";
-import { type DatabaseMaterial, type Target, targetOf } from "./target.ts";
+import { type Target, targetOf } from "./target.ts";
 import { Slots } from "./waiting.ts";
 
 export interface DatabaseMetrics {

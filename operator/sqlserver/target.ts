@@ -3,30 +3,9 @@
 import { createHash } from "node:crypto";
 import { isIPv6 } from "node:net";
 
-import type { DatabaseProblem } from "../farm/model.ts";
+import type { DatabaseMaterial, DatabaseProblem } from "../farm/model.ts";
+import type { TlsMode } from "../farm/resource.generated.ts";
 import { type ConnectionString, readConnectionString } from "./connectionString.ts";
-
-export type TlsMode = "Required" | "Strict" | "Insecure" | "Disabled";
-
-/** What the resource and the objects that it names say. */
-export interface DatabaseMaterial {
-  readonly login:
-    | { readonly kind: "connectionString"; readonly text: string }
-    | {
-        readonly kind: "parts";
-        readonly host: string;
-        readonly port?: number;
-        readonly instance?: string;
-        readonly database: string;
-        readonly user: string;
-        readonly password: string;
-      };
-  readonly schema: string;
-  readonly multiSubnetFailover: boolean;
-  /** `ca`: PEM. Given: wins over the connection string. */
-  readonly tls?: { readonly mode?: TlsMode; readonly serverName?: string; readonly ca?: string };
-  readonly applicationName: string;
-}
 
 export interface Target {
   readonly address: { readonly host: string; readonly port: number } | { readonly host: string; readonly instance: string };

@@ -1,24 +1,16 @@
-import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { ApiError, isNotFound, retryAfterOf } from "../../operator/kubernetes/apiError.ts";
 import { createClient, type KubernetesApi } from "../../operator/kubernetes/client.ts";
 import { type Credentials, kubeConfigFromText, type KubeConfigSource } from "../../operator/kubernetes/credentials.ts";
-import { FakeClock } from "../controller/fakeClock.ts";
+import type { FakeClock } from "../controller/fakeClock.ts";
 import { listOf, ScriptedApi, until } from "./scriptedApi.ts";
+import { serveEachTest } from "./served.ts";
 
 let server: ScriptedApi;
 let api: KubernetesApi;
 let clock: FakeClock;
 
-beforeEach(async () => {
-  server = await ScriptedApi.start();
-  clock = new FakeClock();
-  api = await server.client(clock);
-});
-
-afterEach(async () => {
-  await api.close();
-  await server.stop();
-});
+serveEachTest((served) => ({ server, api, clock } = served));
 
 const get = (path = "/api/v1/pods"): Promise<unknown> => api.request({ method: "GET", path });
 

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { parse } from "yaml";
 import { farmKey, type WebFarm } from "../../operator/farm/model.ts";
@@ -9,8 +9,10 @@ import { createFarms } from "../../operator/kubernetes/farms.ts";
 import { type Shape, specShape } from "../../operator/kubernetes/farmShape.ts";
 import { addFinalizer, liveFarm, patchStatus, removeFinalizer } from "../../operator/kubernetes/farmWrites.ts";
 import { mergePatch } from "../../operator/kubernetes/mergePatch.ts";
-import { FakeClock } from "../controller/fakeClock.ts";
-import { quiet, RecordedMetrics, ScriptedApi, until } from "./scriptedApi.ts";
+import type { FakeClock } from "../controller/fakeClock.ts";
+import type { ScriptedApi } from "./scriptedApi.ts";
+import { quiet, RecordedMetrics, until } from "./scriptedApi.ts";
+import { serveEachTest } from "./served.ts";
 
 const minimal = {
   policy: "Sync",
@@ -189,16 +191,7 @@ describe("against a server", () => {
   let api: KubernetesApi;
   let clock: FakeClock;
 
-  beforeEach(async () => {
-    server = await ScriptedApi.start();
-    clock = new FakeClock();
-    api = await server.client(clock);
-  });
-
-  afterEach(async () => {
-    await api.close();
-    await server.stop();
-  });
+  serveEachTest((served) => ({ server, api, clock } = served));
 
   describe("a status", () => {
     const farm = decodeFarm(rawFarm(minimal, {}, { desired: 3, ownerId: "x", conditions: [] }));

@@ -7,8 +7,10 @@ import { openGate } from "../../operator/kubernetes/gate.ts";
 import { livePod, livePods } from "../../operator/kubernetes/livePods.ts";
 import { PodLedger } from "../../operator/kubernetes/podLedger.ts";
 import { createPods, type Pods } from "../../operator/kubernetes/pods.ts";
-import { FakeClock } from "../controller/fakeClock.ts";
-import { listOf, quiet, rawPod, RecordedMetrics, ScriptedApi, statusOf, until } from "./scriptedApi.ts";
+import type { FakeClock } from "../controller/fakeClock.ts";
+import type { ScriptedApi } from "./scriptedApi.ts";
+import { listOf, quiet, rawPod, RecordedMetrics, statusOf, until } from "./scriptedApi.ts";
+import { serveEachTest } from "./served.ts";
 
 const hashOf = (name: string): ReturnType<typeof podHash> => podHash(`uid-${name}` as PodUid);
 const pod = (name: string, more: Partial<Pod> = {}): Pod => ({ ...decodePod(rawPod({ name })), ...more });
@@ -236,16 +238,7 @@ describe("against a server", () => {
   let api: KubernetesApi;
   let clock: FakeClock;
 
-  beforeEach(async () => {
-    server = await ScriptedApi.start();
-    clock = new FakeClock();
-    api = await server.client(clock);
-  });
-
-  afterEach(async () => {
-    await api.close();
-    await server.stop();
-  });
+  serveEachTest((served) => ({ server, api, clock } = served));
 
   describe("the pods of namespaces", () => {
     let pods: Pods;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 
-import { type DatabaseMaterial, isHostAllowed, type Target, targetOf } from "../../operator/sqlserver/target.ts";
+import type { DatabaseMaterial } from "../../operator/farm/model.ts";
+import { isHostAllowed, type Target, targetOf } from "../../operator/sqlserver/target.ts";
 
 const base = { schema: "dbo", multiSubnetFailover: false, applicationName: "webfarm-operator/1 shop/main" } as const;
 const fromString = (text: string, more: Partial<DatabaseMaterial> = {}): DatabaseMaterial => ({

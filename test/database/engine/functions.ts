@@ -5,7 +5,7 @@ import type { Collated, Compiled, Frame } from "./compiled.ts";
 import { at, notInGrammar, sqlErrors } from "./errors.ts";
 import { addToMoment, boundariesBetween, isDatePart, roundToDatetime } from "./moments.ts";
 import { metadataFunctions } from "./metadata.ts";
-import { bigint, convert, int, isTicks, nvarchar, ticks, toText, uniqueidentifier } from "./types.ts";
+import { bigint, convert, fixedBytes, int, isTicks, nvarchar, ticks, toText, uniqueidentifier } from "./types.ts";
 
 export interface Call {
   readonly frame: Frame;
@@ -148,23 +148,13 @@ const definitions: Readonly<Record<string, FunctionDefinition>> = {
   ...metadataFunctions,
 };
 
-const sizes: Readonly<Record<SqlType["name"], number>> = {
-  bit: 1,
-  int: 4,
-  bigint: 8,
-  uniqueidentifier: 16,
-  datetime: 8,
-  datetime2: 8,
-  nvarchar: 0,
-  varbinary: 0,
-};
 function dataLength(value: SqlValue, type: SqlType): SqlValue {
   if (value === null) return null;
   return typeof value === "string" && type.name === "nvarchar"
     ? value.length * 2
     : value instanceof Uint8Array
       ? value.length
-      : sizes[type.name];
+      : fixedBytes[type.name];
 }
 
 export const functionNamed = (name: string): FunctionDefinition | undefined => definitions[name];

@@ -14,6 +14,18 @@ export const bit: SqlType = { name: "bit" };
 export const uniqueidentifier: SqlType = { name: "uniqueidentifier" };
 export const nvarchar = (length: number): SqlType => ({ name: "nvarchar", length });
 
+/** Bytes that a value takes; 0 where that depends on its length. */
+export const fixedBytes: Readonly<Record<SqlType["name"], number>> = {
+  bit: 1,
+  int: 4,
+  bigint: 8,
+  uniqueidentifier: 16,
+  datetime: 8,
+  datetime2: 8,
+  nvarchar: 0,
+  varbinary: 0,
+};
+
 const precedence: readonly SqlType["name"][] = [
   "varbinary",
   "nvarchar",

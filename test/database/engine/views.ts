@@ -8,7 +8,7 @@ import type { Database } from "./model.ts";
 import { roundToDatetime } from "./moments.ts";
 import { FrozenRows } from "./table.ts";
 import type { ColumnShape, ForeignKey, Index, Row, RowSource, Table, TableColumn } from "./table.ts";
-import { bit, int, nvarchar, ticks } from "./types.ts";
+import { bit, fixedBytes, int, nvarchar, ticks } from "./types.ts";
 
 export interface SystemView {
   readonly columns: readonly ColumnShape[];
@@ -51,20 +51,10 @@ const typeIds: Readonly<Record<SqlType["name"], number>> = {
   nvarchar: 231,
   varbinary: 165,
 };
-const fixedSizes: Readonly<Record<SqlType["name"], number>> = {
-  bit: 1,
-  int: 4,
-  bigint: 8,
-  uniqueidentifier: 16,
-  datetime: 8,
-  datetime2: 8,
-  nvarchar: 0,
-  varbinary: 0,
-};
 function sizeOf(type: SqlType): number {
   if (type.name === "nvarchar") return type.length < 0 ? -1 : type.length * 2;
   if (type.name === "varbinary") return type.length;
-  return type.name === "datetime2" ? (type.scale < 3 ? 6 : type.scale < 5 ? 7 : 8) : fixedSizes[type.name];
+  return type.name === "datetime2" ? (type.scale < 3 ? 6 : type.scale < 5 ? 7 : 8) : fixedBytes[type.name];
 }
 const precisionOf = (type: SqlType): number =>
   (({ bit: 1, int: 10, bigint: 19, datetime: 23, datetime2: 27 }) as Readonly<Record<string, number>>)[type.name] ?? 0;
