@@ -87,8 +87,8 @@ interface Launcher {
   readonly start: (component: Component) => void;
   readonly kill: (component: Component) => Promise<void>;
   readonly running: () => readonly ProcessIdentity[];
-  /** Name and last lines of a process that ended by itself. */
-  readonly ended: () => string | undefined;
+  /** Says which process ended by itself, with the last lines of its log. */
+  readonly ended: () => Error | undefined;
 }
 
 function launcher(layout: Layout, programs: Readonly<Record<Component, string>>, controllers: "running" | "absent"): Launcher {
@@ -107,8 +107,9 @@ function launcher(layout: Layout, programs: Readonly<Record<Component, string>>,
       closeSync(log);
       child.on("error", () => undefined); // Seen as a process that has no identity.
       child.unref();
-      const identity = child.pid === undefined ? undefined : identify(child.pid);
-      if (identity === undefined) throw new Error(`Cannot start ${component} (${programs[component]}): ${lastLines(directory, component)}`);
+      if (child.pid === undefined) throw new Error(`Cannot start ${component} (${programs[component]}): there is no such program`);
+      const identity = identify(child.pid);
+      if (identity === undefined) throw endedError(directory, component); // it was quicker than this look
       processes.set(component, identity);
       write();
     },
@@ -122,16 +123,19 @@ function launcher(layout: Layout, programs: Readonly<Record<Component, string>>,
     running: () => [...processes.values()],
     ended: () => {
       const found = [...processes].find(([, identity]) => !isAlive(identity));
-      return found === undefined ? undefined : `${found[0]} has ended: ${lastLines(directory, found[0])}`;
+      return found === undefined ? undefined : endedError(directory, found[0]);
     },
   };
 }
+
+const endedError = (directory: string, component: Component): Error =>
+  new Error(`Cannot start a cluster as ${component} has ended: ${lastLines(directory, component)}`);
 
 /** Polls until the condition holds; rejects as soon as a component has ended. */
 async function reached(what: string, holds: () => Promise<boolean>, limits: { deadline: number; launch: Launcher }): Promise<void> {
   while (!(await holds())) {
     const ended = limits.launch.ended();
-    if (ended !== undefined) throw new Error(`Cannot start a cluster as ${ended}`);
+    if (ended !== undefined) throw ended;
     if (Date.now() > limits.deadline) throw new Error(`Cannot start a cluster as ${what} did not become ready in time`);
     await wait(50);
   }
