@@ -51,7 +51,7 @@ export class WorkQueue<K extends string> {
   readonly #queue: Readonly<Record<Priority, Fifo<K>>> = { live: new Fifo<K>(), background: new Fifo<K>() };
   readonly #dirty = new Map<K, Dirty>();
   readonly #processing = new Map<K, { readonly priority: Priority; readonly sinceMs: number }>();
-  readonly #delayed = new Map<K, { readonly atMs: number; readonly priority: Priority; readonly timer: Timer }>();
+  readonly #delayed = new Map<K, { readonly atMs: number; priority: Priority; readonly timer: Timer }>();
   readonly #failures = new Map<K, Backoff>();
   readonly #waiters = new Set<Waiter<K>>();
   readonly #onDrained: (() => void)[] = [];
@@ -94,15 +94,15 @@ export class WorkQueue<K extends string> {
       return;
     }
     const waiting = this.#delayed.get(key);
+    const atMs = this.#options.clock.monotonic() + ms;
+    const delayed = { atMs, priority: waiting?.priority === "live" ? "live" : priority };
+    if (waiting !== undefined && waiting.atMs <= atMs) {
+      waiting.priority = delayed.priority; // its timer is early enough
+      return;
+    }
     waiting?.timer.cancel();
-    const nowMs = this.#options.clock.monotonic();
-    const atMs = Math.min(nowMs + ms, waiting?.atMs ?? Infinity);
-    const highest = waiting?.priority === "live" ? "live" : priority;
-    const timer = this.#options.clock.after(atMs - nowMs, () => {
-      this.#delayed.delete(key);
-      this.add(key, highest);
-    });
-    this.#delayed.set(key, { atMs, priority: highest, timer });
+    const timer = this.#options.clock.after(ms, () => this.#fallDue(key));
+    this.#delayed.set(key, { ...delayed, timer });
   }
 
   /**
@@ -177,6 +177,12 @@ export class WorkQueue<K extends string> {
       this.#endIfDrained();
     }
     return this.#state === "shut" ? Promise.resolve() : new Promise((resolve) => this.#onDrained.push(resolve));
+  }
+
+  #fallDue(key: K): void {
+    const priority = this.#delayed.get(key)?.priority;
+    this.#delayed.delete(key);
+    this.add(key, priority);
   }
 
   #enqueue(key: K, priority: Priority): void {

@@ -26,8 +26,8 @@ interface Model {
 interface Real {
   readonly queue: WorkQueue<Key>;
   readonly clock: FakeClock;
-  /** `get`s without an answer, oldest first, and the answers that came. */
-  readonly waiting: { readonly abort: AbortController; answer: Key | undefined | "pending" }[];
+  /** `get`s without an answer, oldest first, the answers that came, and those that the model gave. */
+  readonly waiting: { readonly abort: AbortController; answer: Key | undefined | "pending"; expected?: Key }[];
   drained: "not asked" | "pending" | "resolved";
 }
 
@@ -69,16 +69,29 @@ function modelTake(model: Model): Key | undefined {
 function modelDelay(model: Model, key: Key, atMs: number, priority: Priority): void {
   if (model.state !== "open") return;
   const before = model.delayed.get(key);
+  // Of two keys of the same millisecond the one whose time was set first comes first: the map keeps that order.
+  if (before !== undefined && atMs < before.atMs) model.delayed.delete(key);
   model.delayed.set(key, {
     atMs: Math.min(atMs, before?.atMs ?? Infinity),
     priority: before?.priority === "live" ? "live" : priority,
   });
 }
 
+/** Gives the workers that wait what there is, the oldest first. */
+function modelServe(model: Model, { waiting }: Real): void {
+  for (const waiter of waiting) {
+    if (waiter.expected !== undefined) continue;
+    const given = modelTake(model);
+    if (given === undefined) return;
+    waiter.expected = given;
+  }
+}
+
 /** Serves the workers that wait, then compares everything that can be seen. */
 function compare(model: Model, real: Real): void {
+  modelServe(model, real);
   for (const waiter of [...real.waiting]) {
-    const expected = modelTake(model) ?? (isOver(model) ? undefined : "pending");
+    const expected = waiter.expected ?? (isOver(model) ? undefined : "pending");
     expect(waiter.answer).toBe(expected);
     if (expected !== "pending") real.waiting.splice(real.waiting.indexOf(waiter), 1);
   }
@@ -150,10 +163,10 @@ const advance = (ms: number): Command =>
     const untilMs = real.clock.monotonic() + ms;
     const due = [...model.delayed].filter(([, { atMs }]) => atMs <= untilMs).sort(([, one], [, other]) => one.atMs - other.atMs);
     for (const [key, { atMs, priority }] of due) {
-      // One at a time: which of two keys of the same millisecond comes first is nobody's business, so the model takes the queue's word.
       await real.clock.advance(Math.max(0, atMs - real.clock.monotonic()));
       model.delayed.delete(key);
       modelAdd(model, key, priority);
+      modelServe(model, real); // a worker that waits has the first key before the second falls due
     }
     await real.clock.advance(untilMs - real.clock.monotonic());
   });
