@@ -127,6 +127,16 @@ describe("delays", () => {
     expect(queue.length).toBe(0);
   });
 
+  test("a live wish for later raises a background key, at its own time", async () => {
+    const { clock, queue } = queueWithClock();
+    queue.addAfter("first", 40, "background");
+    queue.addAfter("a", 50, "background");
+    queue.addAfter("a", 200, "live");
+    await clock.advance(50);
+    expect([await queue.get(), await queue.get()]).toEqual(["a", "first"]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   test("of two delays of one key the live one decides the priority", async () => {
     const { clock, queue } = queueWithClock();
     queue.add("resync", "background");
