@@ -15,7 +15,7 @@ import { createEvents, farmRef, podRef } from "./kubernetes/events.ts";
 import type { Events } from "./kubernetes/events.ts";
 import { createFarms } from "./kubernetes/farms.ts";
 import type { Farms } from "./kubernetes/farms.ts";
-import { addFinalizer, patchStatus, removeFinalizer } from "./kubernetes/farmWrites.ts";
+import { addFinalizer, liveFarm, patchStatus, removeFinalizer } from "./kubernetes/farmWrites.ts";
 import { openGate } from "./kubernetes/gate.ts";
 import { livePod, livePods } from "./kubernetes/livePods.ts";
 import { createPods } from "./kubernetes/pods.ts";
@@ -171,6 +171,7 @@ function clusterOf({ api, clock, farms, pods, events, namespaces }: ClusterParts
     readWorkload: (query) => workloads.read(query),
     readSecret: (name) => readSecret(api, name),
     readConfigMap: (name) => readConfigMap(api, name),
+    liveFarm: (name) => liveFarm(api, name),
     livePod: (name) => livePod(api, name),
     livePods: (query) => livePods(api, query),
     openGate: ({ pod, reason, message }, signal) => openGate(api, { pod, reason, message, atMs: clock.now(), signal }),

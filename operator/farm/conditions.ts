@@ -1,6 +1,8 @@
 // The conditions of a WebFarm from an observation, its plan and what applying it brought: true for this moment, said so that a person
 // knows what to do next. Reasons are documented in the README.
 
+import { approveAnnotation } from "./approval.ts";
+import type { Publication } from "./approval.ts";
 import type { Condition, DatabaseProblem } from "./model.ts";
 import type { Observation } from "./observation.ts";
 import type { Plan } from "./plan.ts";
@@ -25,7 +27,8 @@ type Verdict = Pick<Condition, "status" | "reason" | "message">;
 
 const longestMessage = 1024;
 
-export function conditionsOf(assessment: Assessment): readonly Condition[] {
+/** `publication`: what the status publishes for approval. */
+export function conditionsOf(assessment: Assessment, publication?: Publication): readonly Condition[] {
   const { observation } = assessment;
   const parts = {
     DatabaseReachable: databaseReachable(observation),
@@ -38,7 +41,7 @@ export function conditionsOf(assessment: Assessment): readonly Condition[] {
     Stalled: stalled(assessment, parts),
     ...parts,
     OwnershipConflict: ownershipConflict(assessment),
-    RemovalsBlocked: removalsBlocked(assessment),
+    RemovalsBlocked: removalsBlocked(assessment, publication),
     Suspended: suspended(observation),
   };
   return Object.entries(all).map(([type, verdict]) => ({ type, ...verdict, message: cut(verdict.message, longestMessage) }));
@@ -97,6 +100,11 @@ const silences: Readonly<Record<Silence, Verdict>> = {
     status: "Unknown",
     reason: "Observe",
     message: "spec.policy is Observe: nothing is written. status.plan shows what Sync would do.",
+  },
+  OwnerIdInUse: {
+    status: "False",
+    reason: "OwnerIdInUse",
+    message: "Nothing is written while an older WebFarm of this namespace has the same owner; see OwnershipConflict.",
   },
   SettingsIncompatible: {
     status: "Unknown",
@@ -168,7 +176,7 @@ function stalled({ observation, plan, authority, outcome }: Assessment, parts: P
     return cause(parts.SettingsCompatible);
   if (outcome.problem?.stalled === true || refusedRows(plan, authority, outcome).some(({ why }) => why.stalled === true))
     return cause(parts.Synced);
-  if (parts.Synced.reason === "TooManyRows") return cause(parts.Synced);
+  if (authority.silence === "TooManyRows" || authority.silence === "OwnerIdInUse") return cause(parts.Synced);
   if (plan.blocked.length > 0)
     return { status: "True", reason: "RemovalsBlocked", message: "Rows wait for a person; see RemovalsBlocked." };
   return { status: "False", reason: "Progressing", message: "Nothing waits for a person." };
@@ -177,6 +185,16 @@ function stalled({ observation, plan, authority, outcome }: Assessment, parts: P
 const notRead: Verdict = { status: "Unknown", reason: "NotObserved", message: "The rows have not been read." };
 
 function ownershipConflict({ plan, observation }: Assessment): Verdict {
+  const { farm, ownerIdHolder, identity } = observation;
+  if (ownerIdHolder !== undefined) {
+    const cure =
+      farm.spec.ownerId === undefined ? "Delete one of them" : "Make this WebFarm anew with another spec.ownerId, or without one";
+    return {
+      status: "True",
+      reason: "OwnerIdInUse",
+      message: `WebFarm ${ownerIdHolder} is older and has the owner ${identity.ownerId} too, so the rows of the two cannot be told apart. ${cure}.`,
+    };
+  }
   const conflicts = plan.servers.filter(({ state }) => state === "Conflict").toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const [first] = conflicts;
   if (first === undefined && observation.table.kind !== "read") return notRead;
@@ -185,8 +203,9 @@ function ownershipConflict({ plan, observation }: Assessment): Verdict {
   return { status: "True", reason: first.reason, message: `${first.name}${others}: ${first.message}` };
 }
 
-function removalsBlocked({ plan, observation }: Assessment): Verdict {
-  if (observation.table.kind !== "read") return notRead;
+function removalsBlocked({ plan, observation }: Assessment, publication: Publication | undefined): Verdict {
+  const { farm, table } = observation;
+  if (table.kind !== "read") return notRead;
   const [first] = plan.blocked;
   if (first === undefined) return { status: "False", reason: "NothingBlocked", message: "No row waits for a person." };
   const view = plan.servers.find(({ row, state }) => state === "Blocked" && row?.serverID === first.serverID);
@@ -195,8 +214,16 @@ function removalsBlocked({ plan, observation }: Assessment): Verdict {
   return {
     status: "True",
     reason: view?.reason ?? "Blocked",
-    message: `${plan.blocked.length} rows are not removed (${names.join(", ")}${more}). ${view?.message ?? ""}`,
+    message:
+      `${plan.blocked.length} rows are not removed (${names.join(", ")}${more}). ${view?.message ?? ""} ${howToApprove(farm, publication)}`.trim(),
   };
+}
+
+function howToApprove({ namespace, name, spec }: Observation["farm"], publication: Publication | undefined): string {
+  if (publication === undefined) return "";
+  const command = `kubectl annotate --overwrite webfarm -n ${namespace} ${name} ${approveAnnotation}=${publication.digest}`;
+  const needed = spec.policy === "Sync" ? "" : " (with policy Sync)";
+  return `Look at status.plan.unexplained; to let these ${publication.unexplained.length} rows go${needed}: ${command}`;
 }
 
 function suspended({ farm }: Observation): Verdict {

@@ -1,5 +1,6 @@
 // From a live read to evidence: only a ConfirmedGone lets a row be removed, and only a read made after the plan makes one (promise 2).
 
+import type { ApprovalRef } from "./approval.ts";
 import { hasEnded, isAlive } from "./hasEnded.ts";
 import { podHash, readMark } from "./mark.ts";
 import type { Milliseconds, Pod, ServerRow } from "./model.ts";
@@ -20,6 +21,7 @@ export interface ConfirmedGone {
   readonly evidence: Evidence;
   readonly atMs: Milliseconds;
   readonly pod?: Pod;
+  readonly approval?: ApprovalRef;
 }
 
 /** Whether the server names of these members are always the pods' names: then one pod can be asked for by name. */
@@ -44,17 +46,26 @@ function isFree(row: ServerRow, live: LiveRead, members: readonly MemberObservat
   }
 }
 
-/** The evidence for a removal, or undefined: the row stays. `removeAll` is what the user asked for and needs no proof. */
+/**
+ * The evidence for a removal, or undefined: the row stays. `removeAll` is what the user asked for and needs no proof; what a person
+ * approved may not be a living pod's all the same.
+ */
 export function confirmGone(
   removal: Removal,
   live: LiveRead | undefined,
   members: readonly MemberObservation[],
   atMs: Milliseconds,
 ): ConfirmedGone | undefined {
-  const { row, evidence, pod } = removal;
+  const { row, evidence, pod, approval } = removal;
   if (row.guid === null) return undefined;
   if (evidence !== "removeAll" && (live === undefined || !isFree(row, live, members))) return undefined;
-  return { row: { ...row, guid: row.guid }, evidence, atMs, ...(pod !== undefined && { pod }) } as ConfirmedGone;
+  return {
+    row: { ...row, guid: row.guid },
+    evidence,
+    atMs,
+    ...(pod !== undefined && { pod }),
+    ...(approval !== undefined && { approval }),
+  } as ConfirmedGone;
 }
 
 /** Whether the row's own pod is not to be found, or has ended: its wait begins. */

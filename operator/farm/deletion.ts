@@ -27,6 +27,7 @@ export function leavesRows(observation: Pick<Observation, "farm">, authority: Au
   const { spec, annotations } = observation.farm;
   return (
     spec.policy !== "Sync" ||
+    authority.silence === "OwnerIdInUse" || // the rows are the older WebFarm's
     spec.deletionPolicy === "Retain" ||
     isSilencedByPerson(authority) ||
     annotations[skipCleanupAnnotation] === "true"

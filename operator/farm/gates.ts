@@ -70,7 +70,7 @@ function farmsCause({ farm }: Observation, { silence }: Authority): Cause | unde
   return silence === undefined ? undefined : silenceCauses[silence];
 }
 
-/** Settings that forbid writing, or a table that is too long, are faults: their gates wait for failOpenSeconds. */
+/** An owner in use, settings that forbid writing, or a table that is too long, are faults: their gates wait for failOpenSeconds. */
 const silenceCauses: Readonly<Record<Silence, Cause | undefined>> = {
   UnsupportedField: {
     reason: "Observe",
@@ -79,6 +79,7 @@ const silenceCauses: Readonly<Record<Silence, Cause | undefined>> = {
   Suspended: { reason: "Suspended", message: "The WebFarm is suspended; the pod has no row." },
   ReadOnly: { reason: "ReadOnly", message: "The operator runs with WEBFARM_READ_ONLY; the pod has no row." },
   Observe: { reason: "Observe", message: "The WebFarm's policy is Observe; the pod has no row." },
+  OwnerIdInUse: undefined,
   SettingsIncompatible: undefined,
   TooManyRows: undefined,
 };

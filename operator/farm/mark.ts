@@ -13,6 +13,8 @@ export interface Mark {
 /** Whose marks a farm writes and recognises. */
 export interface MarkIdentity {
   readonly ownerId: string;
+  /** Of an earlier life of the farm: their rows are taken over, and go only by approval. */
+  readonly formerOwnerIds: readonly string[];
   readonly namespaceUid: string;
 }
 
@@ -20,6 +22,7 @@ export interface MarkIdentity {
 export type RowKinship =
   | { readonly kind: "ours"; readonly pod: PodHash } // of this cluster
   | { readonly kind: "otherCluster"; readonly pod: PodHash }
+  | { readonly kind: "formerOwner"; readonly pod: PodHash } // of any cluster
   | { readonly kind: "foreign" };
 
 const pattern = /^([0-9a-f]{8})-([0-9a-f]{4})-8([0-9a-f]{3})-8([0-9a-f]{3})-([0-9a-f]{3})([0-9a-f]{9})$/;
@@ -47,7 +50,7 @@ function remembering<K extends string, V>(work: (key: K) => V): (key: K) => V {
 }
 
 /** The ServerGUID of a row named `serverName` made for that pod, lower case with dashes. */
-export function markFor(identity: MarkIdentity, serverName: string, podUid: PodUid): string {
+export function markFor(identity: Pick<MarkIdentity, "ownerId" | "namespaceUid">, serverName: string, podUid: PodUid): string {
   const o = ownerDigits(identity.ownerId, serverName);
   const n = namespaceDigits(identity.namespaceUid);
   return `${o.slice(0, 8)}-${o.slice(8, 12)}-8${o.slice(12)}-8${n.slice(0, 3)}-${n.slice(3)}${podHash(podUid)}`;
@@ -65,7 +68,7 @@ export function readMark(guid: string | null): Mark | undefined {
 const kinshipsOf = remembering((_identity: string) => new WeakMap<object, RowKinship>());
 
 export function kinship(row: Pick<ServerRow, "name" | "guid">, identity: MarkIdentity): RowKinship {
-  const kinships = kinshipsOf(`${identity.namespaceUid}\n${identity.ownerId}`);
+  const kinships = kinshipsOf([identity.namespaceUid, identity.ownerId, ...identity.formerOwnerIds].join("\n"));
   const known = kinships.get(row);
   if (known !== undefined) return known;
   const found = kinshipOf(row, identity);
@@ -77,6 +80,10 @@ const foreign: RowKinship = { kind: "foreign" };
 
 function kinshipOf(row: Pick<ServerRow, "name" | "guid">, identity: MarkIdentity): RowKinship {
   const mark = readMark(row.guid);
-  if (mark === undefined || mark.owner !== ownerDigits(identity.ownerId, row.name)) return foreign;
-  return { kind: mark.namespace === namespaceDigits(identity.namespaceUid) ? "ours" : "otherCluster", pod: mark.pod };
+  if (mark === undefined) return foreign;
+  if (mark.owner === ownerDigits(identity.ownerId, row.name))
+    return { kind: mark.namespace === namespaceDigits(identity.namespaceUid) ? "ours" : "otherCluster", pod: mark.pod };
+  return identity.formerOwnerIds.some((former) => mark.owner === ownerDigits(former, row.name))
+    ? { kind: "formerOwner", pod: mark.pod }
+    : foreign;
 }

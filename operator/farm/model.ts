@@ -152,6 +152,8 @@ export interface WebFarm {
   readonly deletionAtMs?: Milliseconds;
   readonly finalizers: readonly string[];
   readonly annotations: Readonly<Record<string, string>>;
+  /** The field manager that set webfarm.dev/approve-removals, where the API server kept it. */
+  readonly approver?: string;
   readonly spec: WebFarmSpec;
   readonly status: WebFarmStatus;
   /** Paths of fields and values that this version does not know or does not support yet, with the reason: promise 10. */

@@ -1,6 +1,7 @@
 // What one pass knows: the farm, each member and whether it is complete, the pods, the rows, and the time. Whatever could not be had
 // is here as such, never as an empty list.
 
+import type { Approval } from "./approval.ts";
 import type { MarkIdentity } from "./mark.ts";
 import type {
   DatabaseFacts,
@@ -50,6 +51,10 @@ export interface Observation {
   /** Pods that an older WebFarm selects too, and which. */
   readonly takenByOlder: ReadonlyMap<PodUid, FarmKey>;
   readonly table: TableObservation;
+  /** What a person has approved, as committed in the status. */
+  readonly approval?: Approval;
+  /** An older WebFarm of this namespace that has the same owner: its rows cannot be told from this farm's. */
+  readonly ownerIdHolder?: FarmKey;
   /** WEBFARM_READ_ONLY */
   readonly readOnly: boolean;
   /** Monotonic. */

@@ -9,14 +9,20 @@
 //   ours                     missing                 no                     wait, then remove
 //   ours, another cluster's  any                     yes                    Conflict; that pod's mark once its pings have stopped
 //   ours, another cluster's  any                     no                     Blocked
+//   a former owner's         not another pod's       yes                    give it that pod's mark
+//   a former owner's         ended or missing        no                     Blocked
 //   foreign                  -                       yes                    Conflict
 //   foreign                  -                       no                     count
+//
+// What is Blocked, and what is another cluster's and in Conflict, may be approved by a person; then it goes, or gets that pod's mark.
 //   none                     -                       yes                    insert
 
+import type { ApprovalRef } from "./approval.ts";
 import { desiredServers, wantsRow } from "./desired.ts";
 import type { ClaimedPod, Desired } from "./desired.ts";
 import { paceLate } from "./lateRegistration.ts";
 import { kinship, markFor } from "./mark.ts";
+import type { RowKinship } from "./mark.ts";
 import type { FarmMemory, Refusal, RowKey } from "./memory.ts";
 import type { Milliseconds, Pod, PodUid, ServerName, ServerRow, TableRead } from "./model.ts";
 import { isComplete } from "./observation.ts";
@@ -52,16 +58,23 @@ export interface Remark {
   readonly row: ServerRow;
   readonly newGuid: string;
   readonly claim: ClaimedPod;
+  /** It is done because a person approved it. */
+  readonly approval?: ApprovalRef;
 }
 
-/** What a removal rests on until the live read: its pod was seen to end, it was missing long enough, or the user wants no rows left. */
-export type Evidence = "ended" | "missing" | "removeAll";
+/**
+ * What a removal rests on until the live read: its pod was seen to end, it was missing long enough, the user wants no rows left, or a
+ * person approved it.
+ */
+export type Evidence = "ended" | "missing" | "removeAll" | "approved";
 
 export interface Removal {
   readonly row: ServerRow;
   readonly evidence: Evidence;
   /** Where known: the pod that the row was made for. */
   readonly pod?: Pod;
+  /** With the evidence `approved`. */
+  readonly approval?: ApprovalRef;
 }
 
 export interface Plan {
@@ -73,8 +86,10 @@ export interface Plan {
   readonly unconfirmed: readonly ServerRow[];
   readonly servers: readonly ServerView[];
   readonly foreign: number;
-  /** Rows that need a person's approval. */
+  /** Rows that go only by a person's approval and have none yet. */
   readonly blocked: readonly ServerRow[];
+  /** Those, and the ones that are approved and still there, or that another cluster's server keeps from a pod: what is published. */
+  readonly unexplained: readonly ServerRow[];
   /** Inserts that the server refused before and that are not tried again yet. */
   readonly refused: readonly { readonly name: string; readonly refusal: Refusal }[];
   /** First time at which something in this plan changes by itself, from now. */
@@ -102,6 +117,7 @@ export function planFarm(observation: Observation, memory: FarmMemory): Plan {
     servers: [...verdicts.map((verdict) => verdict.view), ...pods.views],
     foreign: read.rows.filter((row) => kinship(row, observation.identity).kind === "foreign").length,
     blocked: verdicts.flatMap((verdict) => (verdict.view.state === "Blocked" ? [verdict.row] : [])),
+    unexplained: verdicts.flatMap((verdict) => (verdict.needsApproval === true ? [verdict.row] : [])),
     refused: pods.refused,
     lateQuota: pods.lateQuota,
     gone: verdicts.flatMap((verdict) => verdict.gone ?? []),
@@ -203,7 +219,7 @@ function obstacleTo(
     return claimView(claim, name, "Pending", "DatabaseUnavailable", message);
   }
   const row = byName.get(comparable(name));
-  if (row !== undefined && kinship(row, observation.identity).kind === "ours") {
+  if (row !== undefined && hasPodsOfOurs.has(kinship(row, observation.identity).kind)) {
     const message = `Row ${row.serverID} of this name belongs to another pod that has not ended.`;
     return { ...claimView(claim, name, "Conflict", "NameOfAnotherPod", message), row };
   }
@@ -225,6 +241,8 @@ function obstacleTo(
     );
   return undefined;
 }
+
+const hasPodsOfOurs: ReadonlySet<RowKinship["kind"]> = new Set(["ours", "formerOwner"] as const);
 
 const podView = (pod: Pod, state: ServerState, reason: string, message: string): ServerView => ({
   name: pod.name,

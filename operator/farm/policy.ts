@@ -5,8 +5,8 @@ import type { Observation } from "./observation.ts";
 import type { Plan } from "./plan.ts";
 import { settingsVerdict } from "./settings.ts";
 
-/** Why a farm does not write at all; also the reason of the readiness gate, which opens at once (but for the last). */
-export type Silence = "UnsupportedField" | "Suspended" | "ReadOnly" | "Observe" | "SettingsIncompatible" | "TooManyRows";
+/** Why a farm does not write at all; also the reason of the readiness gate, which opens at once (but for the last three). */
+export type Silence = "UnsupportedField" | "Suspended" | "ReadOnly" | "Observe" | "OwnerIdInUse" | "SettingsIncompatible" | "TooManyRows";
 
 export interface Authority {
   readonly create: boolean;
@@ -25,6 +25,7 @@ export function authorityOf(observation: Observation): Authority {
   if (farm.spec.suspend === true) return nothing("Suspended");
   if (readOnly) return nothing("ReadOnly");
   if (farm.spec.policy === "Observe") return nothing("Observe");
+  if (observation.ownerIdHolder !== undefined) return nothing("OwnerIdInUse");
   if (table.kind === "read" && settingsVerdict(farm.spec, table).status !== "True") return nothing("SettingsIncompatible");
   if (table.kind === "read" && table.read.truncated) return nothing("TooManyRows");
   const living = farm.deletionAtMs === undefined;
@@ -36,7 +37,7 @@ export function authorityOf(observation: Observation): Authority {
 export const isSilencedByPerson = ({ silence }: Authority): boolean => silence !== undefined && !faults.has(silence);
 
 /** What silences a farm until something is put right, in contrast to what a person wanted. */
-const faults: ReadonlySet<Silence> = new Set<Silence>(["SettingsIncompatible", "TooManyRows"]);
+const faults: ReadonlySet<Silence> = new Set<Silence>(["OwnerIdInUse", "SettingsIncompatible", "TooManyRows"]);
 
 export type Actions = Pick<Plan, "inserts" | "marks" | "removals">;
 

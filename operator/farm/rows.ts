@@ -1,10 +1,13 @@
 // The verdict on each row that carries our owner's mark: keep, hand over, remove or report. A row is never removed because it is missing
 // something; only because its pod was seen to end, or has been missing for longer than its process can live (promises 2, 3 and 5).
 
+import { isApproved } from "./approval.ts";
+import type { ApprovalRef } from "./approval.ts";
 import type { ClaimedPod, Desired } from "./desired.ts";
 import { wantsRow } from "./desired.ts";
 import { hasEnded, isAlive, phaseIsGuessed } from "./hasEnded.ts";
 import { kinship, markFor } from "./mark.ts";
+import type { RowKinship } from "./mark.ts";
 import { rowKey } from "./memory.ts";
 import type { FarmMemory, RowKey } from "./memory.ts";
 import type { Milliseconds, Pod, PodHash, PodUid, SeenPod, ServerRow, TableRead } from "./model.ts";
@@ -19,6 +22,8 @@ export interface RowVerdict {
   readonly mark?: Remark;
   readonly removal?: Removal;
   readonly unconfirmed?: boolean;
+  /** It goes, or is given to a pod, only by approval or when that is no longer needed. */
+  readonly needsApproval?: boolean;
   readonly gone?: RowKey;
   readonly lookAgainMs?: Milliseconds;
 }
@@ -52,7 +57,7 @@ interface Context {
   readonly viewLooksWrong: boolean;
   /** Comparable names that a pod in the cache yields and that has not ended. */
   readonly livingNames: ReadonlySet<string>;
-  /** Of each comparable name, the one row that another pod may get: ours before another cluster's, then the smallest ServerID. */
+  /** Of each comparable name, the one row that another pod may get: ours, a former owner's, another cluster's; then the smallest ServerID. */
   readonly firstRows: ReadonlyMap<string, ServerRow>;
   /** Pods that have a row of this farm: none of them gets a second one. */
   readonly owners: ReadonlySet<PodHash>;
@@ -77,7 +82,16 @@ export function judgeOurRows(observation: Observation, memory: FarmMemory, desir
     firstRows: firstRows(kin),
     owners: new Set(ours.map(({ pod }) => pod)),
   };
-  return kin.map(({ row, kind, where }) => (kind === "ours" ? judgeOurs(row, where, context) : judgeOtherClusters(row, context)));
+  return kin.map(({ row, kind, where }) => {
+    switch (kind) {
+      case "ours":
+        return judgeOurs(row, where, context);
+      case "formerOwner":
+        return judgeFormerOwners(row, where, context);
+      case "otherCluster":
+        return judgeOtherClusters(row, context);
+    }
+  });
 }
 
 /** As the live read will judge it: every member's template on every pod, whoever selects it, so that nothing is asked for in vain. */
@@ -96,8 +110,12 @@ function renderedName(template: string, pod: Pod): readonly string[] {
   return name.ok ? [name.value] : [];
 }
 
-function firstRows(kin: readonly { readonly row: ServerRow; readonly kind: "ours" | "otherCluster" }[]): ReadonlyMap<string, ServerRow> {
-  const worstFirst = kin.toSorted((a, b) => (a.kind === b.kind ? b.row.serverID - a.row.serverID : a.kind === "ours" ? 1 : -1));
+type KinKind = Exclude<RowKinship["kind"], "foreign">;
+
+const nearestLast: readonly KinKind[] = ["otherCluster", "formerOwner", "ours"];
+
+function firstRows(kin: readonly { readonly row: ServerRow; readonly kind: KinKind }[]): ReadonlyMap<string, ServerRow> {
+  const worstFirst = kin.toSorted((a, b) => nearestLast.indexOf(a.kind) - nearestLast.indexOf(b.kind) || b.row.serverID - a.row.serverID);
   return new Map(worstFirst.map(({ row }) => [comparable(row.name), row]));
 }
 
@@ -217,8 +235,8 @@ function judgeMissing(row: ServerRow, last: SeenPod | undefined, context: Contex
   const { observation, memory } = context;
   if (context.viewLooksWrong) {
     const message =
-      "Most of the farm's rows miss their pod and most of its pods are not to be seen, so this view may be wrong. Nothing is removed before the pods are back or a person has removed the row.";
-    return { row, view: view(row, "Blocked", "UnexplainedAbsence", message, last?.pod) };
+      "Most of the farm's rows miss their pod and most of its pods are not to be seen, so this view may be wrong. Nothing is removed before the pods are back or a person approves.";
+    return blocked(row, "UnexplainedAbsence", message, context, last?.pod);
   }
   const watch = memory.missingSince.get(rowKey(row));
   if (watch === undefined) {
@@ -271,17 +289,66 @@ function judgeOtherClusters(row: ServerRow, context: Context): RowVerdict {
   const claim = takerOf(row, context);
   if (claim === undefined) {
     const message =
-      "The row has this farm's owner but was registered in another cluster, or before this namespace was made anew. It goes only by a person's approval; remove it by hand if that cluster is gone.";
-    return { row, view: view(row, "Blocked", "OtherCluster", message) };
+      "The row has this farm's owner but was registered in another cluster, or before this namespace was made anew. It goes only by a person's approval.";
+    return blocked(row, "OtherCluster", message, context);
   }
   const silence = memory.silentSince.get(rowKey(row));
   const leftMs = silence === undefined ? nodeLostMs(observation) : silence.sinceMs + nodeLostMs(observation) - observation.nowMs;
   const message =
-    "A row with this farm's owner and this name was registered in another cluster. Two clusters must not share an ownerId and a database; it is taken over when its server has sent no ping for removal.nodeLostSeconds.";
-  const conflict = view(row, "Conflict", "OtherCluster", message, claim.pod, claim.member.name);
-  if (context.read.pings === undefined) return { row, view: conflict };
-  if (leftMs > 0) return { row, view: conflict, lookAgainMs: leftMs };
-  return { row, view: conflict, mark: { kind: "takeOver", row, claim, newGuid: markFor(observation.identity, row.name, claim.pod.uid) } };
+    "A row with this farm's owner and this name was registered in another cluster. Two clusters must not share an ownerId and a database; it is taken over when its server has sent no ping for removal.nodeLostSeconds, or by a person's approval.";
+  const conflict = { row, needsApproval: true, view: view(row, "Conflict", "OtherCluster", message, claim.pod, claim.member.name) };
+  const approval = approvalOf(row, context);
+  if (approval !== undefined) return { ...conflict, mark: takeOver(row, claim, context, approval) };
+  if (context.read.pings === undefined) return conflict;
+  return leftMs > 0 ? { ...conflict, lookAgainMs: leftMs } : { ...conflict, mark: takeOver(row, claim, context) };
+}
+
+const takeOver = (row: ServerRow, claim: ClaimedPod, { observation }: Context, approval?: ApprovalRef): Remark => ({
+  kind: "takeOver",
+  row,
+  claim,
+  newGuid: markFor(observation.identity, row.name, claim.pod.uid),
+  ...(approval !== undefined && { approval }),
+});
+
+/** A row of the farm's earlier life: the pod that wants its name gets it; without a living pod it goes only by approval. */
+function judgeFormerOwners(row: ServerRow, where: Whereabouts, context: Context): RowVerdict {
+  const claim = takerOf(row, context);
+  const pod = where.kind === "missing" ? where.last?.pod : where.pod;
+  const isLiving = where.kind === "alive" || where.kind === "draining";
+  if (claim !== undefined && (!isLiving || pod?.uid === claim.pod.uid)) {
+    const message = "A former owner's row of this name is given to this pod.";
+    return {
+      row,
+      mark: takeOver(row, claim, context),
+      view: view(row, "Pending", "FormerOwner", message, claim.pod, claim.member.name),
+    };
+  }
+  if (isLiving && where.kind === "draining") return { row, view: view(row, "Draining", "PodTerminating", drainingMessage(where.pod), pod) };
+  if (isLiving) {
+    const message =
+      "The row of a former owner belongs to a pod that lives and does not want it: another WebFarm may still have this ownerId. Take it out of spec.formerOwnerIds, or delete that WebFarm.";
+    return { row, view: view(row, "Conflict", "FormerOwner", message, pod) };
+  }
+  const message = "The row is a former owner's and its pod is not to be found. It goes only by a person's approval.";
+  return blocked(row, "FormerOwner", message, context, pod);
+}
+
+const approvalOf = (row: ServerRow, { observation: { approval } }: Context): ApprovalRef | undefined =>
+  approval !== undefined && isApproved(row, approval)
+    ? { digest: approval.digest, ...(approval.approver !== undefined && { approver: approval.approver }) }
+    : undefined;
+
+/** A row that needs a person: it stays, or goes because one approved it. */
+function blocked(row: ServerRow, reason: string, message: string, context: Context, pod?: Pod): RowVerdict {
+  const approval = approvalOf(row, context);
+  if (approval === undefined) return { row, needsApproval: true, view: view(row, "Blocked", reason, message, pod) };
+  return {
+    row,
+    needsApproval: true,
+    removal: { row, evidence: "approved", approval, ...(pod !== undefined && { pod }) },
+    view: view(row, "Stale", "Approved", `A person approved the removal (digest ${approval.digest}); the row is about to be removed.`, pod),
+  };
 }
 
 function view(row: ServerRow, state: ServerState, reason: string, message: string, pod?: Pod, member?: string): ServerView {

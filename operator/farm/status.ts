@@ -1,6 +1,8 @@
-// The whole status of a WebFarm from an assessment. It is for people: nothing decides by it. Nothing in it ages by itself, so a farm in
+// The whole status of a WebFarm from an assessment. It is for people: nothing decides by it, but for what one approved (approval.ts). Nothing in it ages by itself, so a farm in
 // which nothing happens has the same status for ever.
 
+import { approveAnnotation, publicationOf } from "./approval.ts";
+import type { Publication } from "./approval.ts";
 import { conditionsOf, cut } from "./conditions.ts";
 import type { Assessment } from "./conditions.ts";
 import { wantsRow } from "./desired.ts";
@@ -41,10 +43,11 @@ export function statusOf(assessment: Assessment, moment: StatusMoment): WebFarmS
   const registered = wanting.filter(({ hash }) => known.has(hash));
   const views = plan.servers.toSorted(worstFirst);
   const { facts } = table;
-  const withheld = planStatus(plan, authority);
   const before = farm.status;
-  // Counts of what is in the table are those of the last time that it was read.
+  const publication = publicationFor(assessment, moment);
+  // What is in the table is as it was the last time that it was read.
   const counted = table.kind === "read" ? undefined : before;
+  const withheld = counted === undefined ? planStatus(plan, authority, publication) : planUnread(plan, authority, before);
   const lastChangeTime = moment.lastChangeMs === undefined ? before.lastChangeTime : timestamp(moment.lastChangeMs);
   const database =
     facts === undefined
@@ -53,7 +56,7 @@ export function statusOf(assessment: Assessment, moment: StatusMoment): WebFarmS
   return {
     observedGeneration: farm.generation,
     ownerId: identity.ownerId,
-    conditions: conditionsOf(assessment).map((condition) => dated(condition, assessment, moment)),
+    conditions: conditionsOf(assessment, publication).map((condition) => dated(condition, assessment, moment)),
     desired: wanting.length,
     registered: counted === undefined ? registered.length : (counted.registered ?? 0),
     ready: counted === undefined ? registered.filter(({ pod }) => pod.ready).length : (counted.ready ?? 0),
@@ -66,6 +69,23 @@ export function statusOf(assessment: Assessment, moment: StatusMoment): WebFarmS
     ...(withheld !== undefined && { plan: withheld }),
     ...(lastChangeTime !== undefined && { lastChangeTime }),
   };
+}
+
+/** While the rows are not known, what was published of them stands. */
+function publicationFor({ observation, plan, authority }: Assessment, { nowMs }: StatusMoment): Publication | undefined {
+  const { farm, table } = observation;
+  if (table.kind !== "read") return undefined;
+  return publicationOf({
+    before: farm.status.plan,
+    needing: plan.unexplained,
+    approve: farm.annotations[approveAnnotation],
+    mayRemove: authority.remove,
+    nowWallMs: nowMs,
+  });
+}
+
+function planUnread(plan: Plan, authority: Authority, before: WebFarmStatus): PlanStatus | undefined {
+  return before.plan?.digest === undefined ? planStatus(plan, authority, undefined) : before.plan;
 }
 
 /** As Kubernetes writes times: whole seconds. */
@@ -103,12 +123,12 @@ function serverStatus(view: ServerView, before: WebFarmStatus, moment: StatusMom
 }
 
 /** What would be done, where something of it may not be. */
-function planStatus(plan: Plan, authority: Authority): PlanStatus | undefined {
+function planStatus(plan: Plan, authority: Authority, publication: Publication | undefined): PlanStatus | undefined {
   const allowed = permitted(plan, authority);
   const inserts = plan.inserts.filter((insert) => !allowed.inserts.includes(insert));
   const marks = plan.marks.filter((mark) => !allowed.marks.includes(mark));
   const removals = plan.removals.filter((removal) => !allowed.removals.includes(removal));
-  if (inserts.length + marks.length + removals.length + plan.blocked.length === 0) return undefined;
+  if (inserts.length + marks.length + removals.length + plan.blocked.length === 0 && publication === undefined) return undefined;
   const sample = [
     ...removals.map(({ row, evidence }) => `remove ${row.name} (ServerID ${row.serverID}): ${evidence}`),
     ...plan.blocked.map(({ name, serverID }) => `blocked ${name} (ServerID ${serverID})`),
@@ -121,5 +141,6 @@ function planStatus(plan: Plan, authority: Authority): PlanStatus | undefined {
     removals: removals.length,
     blockedRemovals: plan.blocked.length,
     sample: sample.slice(0, mostSamples).map((line) => cut(line, 256)),
+    ...publication,
   };
 }

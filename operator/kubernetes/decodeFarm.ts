@@ -1,5 +1,6 @@
 // A WebFarm as the API server sends it → the domain's value, with the CRD's defaults, and a sentence for each thing in the spec that this
 // version does not know or does not do yet. It never refuses a farm for its spec: one bad farm must not stop the reflector of all.
+import { approveAnnotation } from "../farm/approval.ts";
 import { farmKey, type WebFarm } from "../farm/model.ts";
 import type { WebFarmSpec } from "../farm/resource.generated.ts";
 import { listOf, numberOf, type Raw, recordOf, required, textOf, textsOf, timeOf } from "./decode.ts";
@@ -12,6 +13,7 @@ export function decodeFarm(raw: unknown): WebFarm {
   const namespace = required(textOf(metadata["namespace"]), "metadata.namespace");
   const name = required(textOf(metadata["name"]), "metadata.name");
   const deletionAtMs = timeOf(metadata["deletionTimestamp"]);
+  const approver = approverOf(metadata["managedFields"]);
   const unknown: string[] = [];
   const spec = withDefaults(specShape, rawSpec ?? {}, "spec", unknown) as WebFarmSpec;
   return {
@@ -25,10 +27,20 @@ export function decodeFarm(raw: unknown): WebFarm {
     ...(deletionAtMs === undefined ? {} : { deletionAtMs }),
     finalizers: Array.isArray(metadata["finalizers"]) ? metadata["finalizers"].filter((it): it is string => typeof it === "string") : [],
     annotations: textsOf(metadata["annotations"]),
+    ...(approver !== undefined && { approver }),
     spec,
     status: recordOf(status),
     unsupported: [...unknown, ...notYetSupported(spec)],
   };
+}
+
+/** The API server keeps who set a field by the name of the tool, not of the person. */
+function approverOf(managedFields: unknown): string | undefined {
+  const entry = listOf(managedFields).find(({ fieldsV1 }) => {
+    const annotations = recordOf(recordOf(recordOf(fieldsV1)["f:metadata"])["f:annotations"]);
+    return Object.hasOwn(annotations, `f:${approveAnnotation}`);
+  });
+  return textOf(entry?.["manager"]);
 }
 
 /** A copy with defaults for what is absent; notes what the shape does not know. Null is absent, as the API server prunes it. */
@@ -71,7 +83,6 @@ function notYetSupported(spec: WebFarmSpec): string[] {
   const note = (path: string, text: string): void => void found.push(`${path}: ${text} is not supported by this version of the operator`);
   if (spec.registration === "Application") note("spec.registration", "Application");
   if (spec.adoption === "MatchingNames") note("spec.adoption", "MatchingNames");
-  if ((spec.formerOwnerIds ?? []).length > 0) note("spec.formerOwnerIds", "taking over the rows of a former owner");
   if ((spec.maxServers ?? 0) > 0) note("spec.maxServers", "a limit above 0");
   if (recordOf(spec.database)["authentication"] === "WorkloadIdentity") note("spec.database.authentication", "WorkloadIdentity");
   listOf(spec.members).forEach((member, at) => {

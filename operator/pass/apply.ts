@@ -4,6 +4,7 @@
 import type { Clock } from "../controller/clock.ts";
 import type { Logger } from "../controller/logger.ts";
 import type { Outcome } from "../farm/conditions.ts";
+import { approvalInForce } from "../farm/approval.ts";
 import { confirmGone, isPodMissing, mayTakeRow, namesArePodNames } from "../farm/confirm.ts";
 import type { ConfirmedGone, LiveRead } from "../farm/confirm.ts";
 import { registeredLate } from "../farm/lateRegistration.ts";
@@ -53,15 +54,16 @@ interface Pass extends ApplyOptions {
 }
 
 export async function apply(pass: Pass, wanted: Actions): Promise<Applied> {
-  const { actions, refused } = withoutRefused(wanted, pass.state);
+  const { actions: open, refused } = withoutRefused(wanted, pass.state);
   const done = { registered: [] as Insert[], marked: [] as Remark[], removed: [] as ConfirmedGone[], refused: [...refused] };
   let bindingsRemain = false;
   let problem: DatabaseProblem | undefined;
   try {
-    done.registered.push(...(await register(pass, actions.inserts, done.refused)));
+    done.registered.push(...(await register(pass, open.inserts, done.refused)));
+    const { actions, problem: unapproved } = await stillApproved(pass, open);
     const needed = liveNeeds(pass, actions);
     const { live, problem: unread } = await readLive(pass, needed);
-    problem = unread;
+    problem = unread ?? unapproved;
     noteWaits(pass, live);
     done.marked.push(
       ...(await mark(
@@ -98,6 +100,29 @@ function withoutRefused(wanted: Actions, { memory }: FarmState): { readonly acti
     return refusal === undefined ? [] : [{ name: one.row.name, problem: problemFrom(refusal) }];
   });
   return { actions: { ...wanted, marks: wanted.marks.filter(isOpen), removals: wanted.removals.filter(isOpen) }, refused };
+}
+
+/**
+ * What a person approved is done only while the API server itself says that the approval holds: a cache may show one that is over, and
+ * a digest never works twice.
+ */
+async function stillApproved(pass: Pass, actions: Actions): Promise<{ readonly actions: Actions; readonly problem?: DatabaseProblem }> {
+  const { farm } = pass.observation;
+  const digests = new Set([...actions.marks, ...actions.removals].flatMap(({ approval }) => approval?.digest ?? []));
+  if (digests.size === 0) return { actions };
+  const holding = (digest: string | undefined): Actions => {
+    const holds = ({ approval }: { readonly approval?: { readonly digest: string } }): boolean =>
+      approval === undefined || approval.digest === digest;
+    return { ...actions, marks: actions.marks.filter(holds), removals: actions.removals.filter(holds) };
+  };
+  try {
+    const live = await pass.cluster.liveFarm({ namespace: farm.namespace, name: farm.name, signal: pass.signal });
+    return { actions: holding(live?.uid === farm.uid ? approvalInForce(live, pass.clock.now())?.digest : undefined) };
+  } catch (error) {
+    pass.signal.throwIfAborted();
+    const what = "The WebFarm cannot be read from the API server, so nothing that was approved is done";
+    return { actions: holding(undefined), problem: unanswered("LiveReadFailed", what, error) };
+  }
 }
 
 const problemFrom = ({ reason, message, stalled = false }: Refusal): DatabaseProblem => ({ kind: "refused", reason, message, stalled });
@@ -151,9 +176,10 @@ async function mark(pass: Pass, marks: readonly Remark[], refused: Outcome["refu
   const { read } = await written(pass, () => pass.database.mark(rows, pass.signal), refused);
   const guids = new Map(read.rows.map(({ serverID, guid }) => [serverID, guid?.toLowerCase()]));
   const marked = marks.filter(({ row, newGuid }) => guids.get(row.serverID) === newGuid);
-  for (const { row, claim } of marked) {
+  for (const { row, claim, approval } of marked) {
     pass.metrics.registered(undefined);
     pass.log.info("Gave the row to the next pod of its name", {
+      ...approval,
       server: row.name,
       serverID: row.serverID,
       pod: claim.pod.name,
@@ -214,13 +240,14 @@ function noteRemoved(pass: Pass, gone: ConfirmedGone, bindings: number): void {
   pass.log.info("Removed the server of a pod that is gone", { ...aboutRemoval(pass, gone), bindings });
 }
 
-const aboutRemoval = ({ identity }: Pass, { row, evidence, atMs, pod }: ConfirmedGone): Readonly<Record<string, unknown>> => ({
+const aboutRemoval = ({ identity }: Pass, { row, evidence, atMs, pod, approval }: ConfirmedGone): Readonly<Record<string, unknown>> => ({
   server: row.name,
   serverID: row.serverID,
   guid: row.guid,
   podUID: pod?.uid ?? "never seen",
   evidence,
   evidenceAt: new Date(atMs).toISOString(),
+  ...approval,
   identity,
 });
 

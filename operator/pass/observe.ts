@@ -4,9 +4,11 @@
 import type { Clock } from "../controller/clock.ts";
 import { kinship } from "../farm/mark.ts";
 import type { MarkIdentity } from "../farm/mark.ts";
-import type { DatabaseProblem, Milliseconds, TableRead, WebFarm } from "../farm/model.ts";
+import type { DatabaseProblem, FarmKey, Milliseconds, TableRead, WebFarm } from "../farm/model.ts";
 import type { Observation, TableObservation } from "../farm/observation.ts";
+import { approvalInForce } from "../farm/approval.ts";
 import { leavesRows } from "../farm/deletion.ts";
+import { isOlder } from "../farm/desired.ts";
 import { authorityOf } from "../farm/policy.ts";
 import { matches } from "../farm/selector.ts";
 import { readCredentials } from "./credentials.ts";
@@ -56,7 +58,13 @@ export async function observe(options: ObserveOptions, farm: WebFarm, state: Far
   const identity = namespace.identity;
   const lastPods = rowPods.map(({ pod }) => pod);
   const statefulSets = await resolver.statefulSets(farm, members, lastPods, freshness, signal);
-  const base = { farm, identity, members, statefulSets, pods, takenByOlder, readOnly: options.readOnly, nowMs: clock.monotonic() };
+  const approval = approvalInForce(farm, clock.now());
+  const holder = ownerIdHolder(options, farm, identity);
+  const base = {
+    ...{ farm, identity, members, statefulSets, pods, takenByOlder, readOnly: options.readOnly, nowMs: clock.monotonic() },
+    ...(approval !== undefined && { approval }),
+    ...(holder !== undefined && { ownerIdHolder: holder }),
+  };
   const unread: Observation = {
     ...base,
     table: { kind: "notAsked", ...(state.table.facts !== undefined && { facts: state.table.facts }) },
@@ -77,17 +85,27 @@ async function namespaceOf(
   farm: WebFarm,
   signal: AbortSignal,
 ): Promise<{ readonly identity: MarkIdentity; readonly problem?: DatabaseProblem }> {
+  const { formerOwnerIds = [] } = farm.spec;
   try {
     const namespaceUid = await cluster.namespaceUid(farm.namespace, signal);
-    return { identity: { ownerId: farm.spec.ownerId ?? `${namespaceUid}/${farm.name}`, namespaceUid } };
+    return { identity: { ownerId: ownerIdOf(farm, namespaceUid), formerOwnerIds, namespaceUid } };
   } catch (error) {
     signal.throwIfAborted();
     const what = `The UID of namespace ${farm.namespace} cannot be read, so the farm's rows cannot be told from others; the operator needs get on namespaces`;
     return {
-      identity: { ownerId: farm.spec.ownerId ?? farm.status.ownerId ?? "", namespaceUid: "" },
+      identity: { ownerId: farm.spec.ownerId ?? farm.status.ownerId ?? "", formerOwnerIds, namespaceUid: "" },
       problem: unanswered("NamespaceUnreadable", what, error),
     };
   }
+}
+
+const ownerIdOf = ({ spec, name }: WebFarm, namespaceUid: string): string => spec.ownerId ?? `${namespaceUid}/${name}`;
+
+/** The older WebFarm of the namespace that has the same owner. Only one may write: their rows have the same marks. */
+function ownerIdHolder({ cluster }: ObserveOptions, farm: WebFarm, { ownerId, namespaceUid }: MarkIdentity): FarmKey | undefined {
+  return cluster
+    .farmsIn(farm.namespace)
+    .find((other) => other.uid !== farm.uid && isOlder(other, farm) && ownerIdOf(other, namespaceUid) === ownerId)?.key;
 }
 
 /** A farm that goes and leaves its rows, or that has had neither pods nor rows for ten minutes. */

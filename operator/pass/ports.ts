@@ -50,6 +50,8 @@ export interface Cluster {
   /** Undefined: a clean 404. */
   readSecret(name: ObjectName): Promise<Readonly<Record<string, string>> | undefined>;
   readConfigMap(name: ObjectName): Promise<Readonly<Record<string, string>> | undefined>;
+  /** As the API server has it now; undefined: a clean 404. */
+  liveFarm(name: ObjectName): Promise<WebFarm | undefined>;
   livePod(name: ObjectName): Promise<Pod | undefined>;
   livePods(query: { readonly namespace: string; readonly signal?: AbortSignal }): Promise<readonly Pod[]>;
   openGate(opening: GateOpening, signal: AbortSignal): Promise<"opened" | "gone">;

@@ -53,7 +53,7 @@ export async function tellStatus(options: ReportOptions, assessment: Assessment,
     nowMs: options.clock.now(),
     ...(state.lastChangeWallMs !== undefined && { lastChangeMs: state.lastChangeWallMs }),
   });
-  tellConditions(options, farm, status.conditions ?? [], state);
+  tellConditions(options, farm, status, state);
   countFarm(options, farm.key, assessment, status);
   try {
     const lookAgainMs = await writeStatus(options, farm, status, state, signal);
@@ -66,7 +66,7 @@ export async function tellStatus(options: ReportOptions, assessment: Assessment,
 
 /** Writes the status if it differs; answers when to look again for a write that had to wait. */
 async function writeStatus(
-  { cluster, clock }: ReportOptions,
+  { cluster, clock, log }: ReportOptions,
   farm: WebFarm,
   status: WebFarmStatus,
   state: FarmState,
@@ -81,6 +81,17 @@ async function writeStatus(
     atMs: clock.monotonic(),
     ...(write.kind === "written" && { written: { basedOn: farm.resourceVersion, farm: write.farm } }),
   };
+  if (write.kind === "written") {
+    const { plan: before } = farm.status;
+    const { plan } = write.farm.status;
+    // Only now is the approval written down, and only what is written down is acted on.
+    if (plan?.approved !== undefined && plan.approved.digest !== before?.approved?.digest) {
+      const { digest, until } = plan.approved;
+      const approver = write.farm.approver;
+      log.info("A person approved removals", { farm: farm.key, digest, until, rows: plan.unexplained?.length, approver });
+      return 0;
+    }
+  }
   return write.kind === "conflict" ? conflictRetryMs : undefined;
 }
 
@@ -116,13 +127,12 @@ export function tellActions({ cluster }: ReportOptions, farm: WebFarm, applied: 
       note: `Web farm server ${name} is registered for WebFarm ${farm.name}.`,
     });
   }
-  for (const { row, claim } of applied.marked) {
-    tell({
-      pod: claim.pod,
-      reason: "ServerUpdated",
-      action: "HandOver",
-      note: `Web farm server ${row.name} (ServerID ${row.serverID}) of an earlier pod is this pod's now.`,
-    });
+  for (const { kind, row, claim } of applied.marked) {
+    const [reason, action, whose] =
+      kind === "handOver"
+        ? ["ServerUpdated", "HandOver", "an earlier pod"]
+        : ["ServerAdopted", "TakeOver", "another cluster or a former owner"];
+    tell({ pod: claim.pod, reason, action, note: `Web farm server ${row.name} (ServerID ${row.serverID}) of ${whose} is this pod's now.` });
   }
   for (const { row, pod } of applied.removed) {
     if (pod !== undefined)
@@ -174,13 +184,16 @@ const watchedConditions: readonly Watched[] = [
 ];
 
 /** One event and one log line each time that something begins to need a person, and when it ends. */
-function tellConditions({ cluster, log }: ReportOptions, farm: WebFarm, conditions: readonly Condition[], state: FarmState): void {
+function tellConditions({ cluster, log }: ReportOptions, farm: WebFarm, status: WebFarmStatus, state: FarmState): void {
+  const conditions: readonly Condition[] = status.conditions ?? [];
+  // Other rows that wait for a person are news too.
+  const published = (status.plan?.unexplained ?? []).map(({ serverID, guid }) => `${serverID}/${guid}`).join();
   const told = new Map(state.told);
   for (const { condition, bad, reason, cured } of watchedConditions) {
     const now = conditions.find(({ type }) => type === condition);
     if (now === undefined || now.status === "Unknown") continue;
     const before = told.get(condition);
-    const current = now.status === bad ? now.reason : "";
+    const current = now.status !== bad ? "" : condition === "RemovalsBlocked" ? `${now.reason} ${published}` : now.reason;
     if (before === current) continue;
     told.set(condition, current);
     const fields = { farm: farm.key, condition: `${condition}=${now.status}`, reason: now.reason, explanation: now.message };

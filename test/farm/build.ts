@@ -22,8 +22,14 @@ import type {
 import type { MemberObservation, Observation, TableObservation } from "../../operator/farm/observation.ts";
 import type { WebFarmSpec } from "../../operator/farm/resource.generated.ts";
 
-export const identity: MarkIdentity = { ownerId: "eu-1/shop", namespaceUid: "0b5d9f0e-1c2d-4e3f-8a9b-0c1d2e3f4a5b" };
+export const identity: MarkIdentity = {
+  ownerId: "eu-1/shop",
+  formerOwnerIds: ["eu-1/old-shop"],
+  namespaceUid: "0b5d9f0e-1c2d-4e3f-8a9b-0c1d2e3f4a5b",
+};
 export const otherCluster: MarkIdentity = { ...identity, namespaceUid: "ffffffff-1c2d-4e3f-8a9b-0c1d2e3f4a5b" };
+/** An earlier life of the farm. */
+export const formerOwner: MarkIdentity = { ...identity, ownerId: "eu-1/old-shop" };
 export const otherOwner: MarkIdentity = { ...identity, ownerId: "eu-1/blog" };
 
 /** Monotonic and wall clock of an observation unless a case says otherwise. */

@@ -269,6 +269,7 @@ test("a plan of nothing is empty and looks at nothing again", () => {
     servers: [],
     foreign: 0,
     blocked: [],
+    unexplained: [],
     refused: [],
     lateQuota: 0,
     gone: [],

@@ -205,6 +205,8 @@ describe("status.plan", () => {
       removals: 0,
       blockedRemovals: 1,
       sample: ["blocked shop-a (ServerID 1)"],
+      digest: expect.stringMatching(/^[0-9a-f]{16}$/),
+      unexplained: [{ serverID: 1, name: "shop-a", guid: rowOf(a, { by: otherCluster }).guid }],
     });
   });
   test("has at most 20 samples", () => {

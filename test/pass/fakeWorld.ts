@@ -154,6 +154,7 @@ export class FakeWorld {
         ),
       readSecret: ({ name }) => this.#call("readSecret", () => this.secrets.get(name)),
       readConfigMap: () => this.#call("readConfigMap", () => undefined),
+      liveFarm: () => this.#call("liveFarm", () => this.farm),
       livePod: ({ name }) => this.#call("livePod", () => this.live.get(name)),
       livePods: () => this.#call("livePods", () => [...this.live.values()]),
       openGate: ({ pod, reason }) =>
