@@ -33,3 +33,61 @@ export interface LeaseStore {
    */
   watch(onChange: (record: LeaseRecord | undefined) => void): { stop(): Promise<void> };
 }
+
+/** What the next write of a process says. */
+export interface Writing {
+  readonly identity: string;
+  readonly leaseSeconds: number;
+  /** Wall clock. */
+  readonly nowMs: number;
+}
+
+/** Takes a lease that is free, or makes one. The holder that finds its own lease keeps its beginning. */
+export function claimed(before: LeaseRecord | undefined, { identity, leaseSeconds, nowMs }: Writing): LeaseRecord {
+  const isSameHolder = before?.holder === identity;
+  return {
+    holder: identity,
+    leaseSeconds,
+    acquiredAtMs: isSameHolder ? before.acquiredAtMs : nowMs,
+    renewedAtMs: nowMs,
+    transitions: before === undefined ? 0 : before.transitions + (isSameHolder ? 0 : 1),
+    version: before?.version ?? "",
+  };
+}
+
+/** Leaves it free, and short for those who only count seconds. */
+export function released(before: LeaseRecord, nowMs: number): LeaseRecord {
+  return { ...before, holder: "", leaseSeconds: 1, renewedAtMs: nowMs };
+}
+
+/** A record as last seen. */
+export interface Sighting {
+  readonly record: LeaseRecord | undefined;
+  /** Monotonic: when it was first seen to be so. */
+  readonly sinceMs: number;
+  /** How long it must stay so before somebody else may take it. */
+  readonly waitMs: number;
+}
+
+/**
+ * `isOurs`: the record was written by this very process, or one before it with its name. A lease that vanishes while somebody holds it is
+ * waited for too: its holder may not know yet.
+ */
+export function sighted(
+  before: Sighting | undefined,
+  record: LeaseRecord | undefined,
+  { nowMs, isOurs }: { readonly nowMs: number; readonly isOurs: boolean },
+): Sighting {
+  if (before !== undefined && isSame(before.record, record)) return before;
+  const heldMs = record === undefined ? (before?.waitMs ?? 0) : record.leaseSeconds * 1000;
+  return { record, sinceMs: nowMs, waitMs: isOurs || record?.holder === "" ? 0 : heldMs };
+}
+
+/** 0: it may be taken now. */
+export const freeInMs = ({ sinceMs, waitMs }: Sighting, nowMs: number): number => Math.max(0, sinceMs + waitMs - nowMs);
+
+/** Not by the version alone: a store that was restored gives a version twice. */
+function isSame(one: LeaseRecord | undefined, other: LeaseRecord | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  return (Object.keys(one) as (keyof LeaseRecord)[]).every((key) => one[key] === other[key]);
+}

@@ -1,0 +1,51 @@
+// Requests to one place, one at a time, none waited for longer than it is worth, whether or not the place obeys its signal. It says once in
+// the log that the place cannot be reached and once that it can again; it never retries.
+import type { Clock } from "./clock.ts";
+import type { Logger } from "./logger.ts";
+
+export interface Attempts {
+  /** Rejects with what `run` rejects with, after `limitMs`, or when interrupted. What was sent may still have its effect. */
+  run<T>(limitMs: number, run: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  /** Ends the waiting for the request under way, if there is one. */
+  interrupt(reason: Error): void;
+  /** The caller found that an attempt failed, and goes on. */
+  failed(error: unknown): void;
+}
+
+/** `place`: as in "The lease cannot be reached". */
+export function createAttempts({ clock, log, place }: { readonly clock: Clock; readonly log: Logger; readonly place: string }): Attempts {
+  let current: AbortController | undefined;
+  let failingSinceMs: number | undefined;
+
+  function answered(): void {
+    if (failingSinceMs === undefined) return;
+    log.info(`The ${place} can be reached again`, { durationMs: Math.round(clock.monotonic() - failingSinceMs) });
+    failingSinceMs = undefined;
+  }
+
+  return {
+    async run(limitMs, run) {
+      const limit = new AbortController();
+      current = limit;
+      const timer = clock.after(limitMs, () => limit.abort(new Error(`Cannot reach the ${place}: no answer within ${limitMs} ms`)));
+      try {
+        const answer = await Promise.race([run(limit.signal), whenAborted(limit.signal)]);
+        answered();
+        return answer;
+      } finally {
+        timer.cancel();
+        current = undefined;
+      }
+    },
+    interrupt: (reason) => current?.abort(reason),
+    failed(error) {
+      if (failingSinceMs === undefined) log.warn(`The ${place} cannot be reached`, { error });
+      else log.debug(`The ${place} still cannot be reached`, { error });
+      failingSinceMs ??= clock.monotonic();
+    },
+  };
+}
+
+function whenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }));
+}
