@@ -1,6 +1,6 @@
 // The fault script between wire and engine: what a test says shall go wrong, to which statements, how often; and the record of all
 // statements that arrived. Without rules it changes nothing.
-import type { Engine, LoginRequest, SqlRequest } from "./session.ts";
+import type { Engine, LoginRequest, Parameter, SqlRequest } from "./session.ts";
 import type { Client, WireEngine } from "./wire/connection.ts";
 import { createRules } from "./wire/rules.ts";
 import { scriptSession, toMessage } from "./wire/scriptedSession.ts";
@@ -9,6 +9,7 @@ import { type Gate, openGate } from "./wire/waiting.ts";
 export interface ArrivedStatement {
   readonly text: string;
   readonly kind: SqlRequest["kind"];
+  readonly parameters: readonly Parameter[];
   readonly applicationName: string;
   readonly sessionId: number;
   /** Milliseconds since 1970. */
@@ -80,6 +81,9 @@ export interface Faults {
   dropSessions(): void;
   /** Removes all rules; what is held runs. */
   clear(): void;
+  /** Calls `look` when a statement has arrived, before any rule acts on it, and waits for it: what it sees was so before the statement
+   *  ran. It may not reject. The function that it returns ends that. */
+  beforeRun(look: (statement: ArrivedStatement) => Promise<void>): () => void;
   /** Calls `listener` when a statement has run (or failed), before its answer is sent. The function that it returns ends that. */
   onRun(listener: (statement: ArrivedStatement) => void): () => void;
   /** The latest 10,000 statements up to now, oldest first, also those that did not run. */
@@ -112,6 +116,7 @@ export function createFaults(engine: Engine, listener: Listener): FaultScript {
   const gates = new Set<Gate>();
   const clients = new Set<Client>();
   const listeners = new Set<(statement: ArrivedStatement) => void>();
+  const looks = new Set<(statement: ArrivedStatement) => Promise<void>>();
   const statements: ArrivedStatement[] = [];
   const counts = { roundTrips: 0, logins: 0, refusedLogins: 0, sessions: 0 };
   let isAdmitting = true;
@@ -119,7 +124,7 @@ export function createFaults(engine: Engine, listener: Listener): FaultScript {
   function login(request: LoginRequest, client: Client): ReturnType<Engine["login"]> {
     const { applicationName } = request;
     counts.logins += 1;
-    const action = loginRules.take({ text: "", kind: "batch", applicationName, sessionId: 0, at: Date.now() });
+    const action = loginRules.take({ text: "", kind: "batch", applicationName, parameters: [], sessionId: 0, at: Date.now() });
     const outcome =
       action?.kind === "fail"
         ? { refused: [toMessage(action.failure, `Login failed for user '${request.user}'.`)] }
@@ -133,6 +138,9 @@ export function createFaults(engine: Engine, listener: Listener): FaultScript {
     const session = scriptSession(outcome.session, {
       gates,
       arrived,
+      look: async (statement) => {
+        for (const look of looks) await look(statement);
+      },
       ran: (statement) => listeners.forEach((listener) => listener(statement)),
       disconnect: () => client.disconnect(),
       closed() {
@@ -194,6 +202,10 @@ export function createFaults(engine: Engine, listener: Listener): FaultScript {
       for (const client of clients) client.disconnect();
     },
     clear: () => endAll((gate) => gate.release()),
+    beforeRun(look) {
+      looks.add(look);
+      return () => void looks.delete(look);
+    },
     onRun(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { connectCluster } from "../cluster/shared.ts";
 import type { SharedCluster } from "../cluster/shared.ts";
 import { openTestDatabase } from "../database/database.ts";
-import type { TestDatabase } from "../database/database.ts";
+import type { TestDatabase, TestDatabaseOptions } from "../database/database.ts";
 import type { WebFarmStatus } from "../../operator/farm/resource.generated.ts";
 import { apiReads } from "./apiReads.ts";
 import { secret } from "./manifests.ts";
@@ -66,6 +66,8 @@ export interface FarmWorldOptions {
   readonly operator?: "running" | "absent";
   readonly env?: Readonly<Record<string, string>>;
   readonly mode?: "0" | "1" | "2";
+  /** Of the database's own engine, where MSSQL_URL names no server. */
+  readonly engine?: TestDatabaseOptions["engine"];
   /** The cluster of several worlds of one test file, which closes it; default one of its own, or the run's. */
   readonly cluster?: SharedCluster;
 }
@@ -88,7 +90,10 @@ async function ensureChart(cluster: SharedCluster): Promise<void> {
 export async function createFarmWorld(options: FarmWorldOptions = {}): Promise<FarmWorld> {
   const [cluster, database] = await Promise.all([
     options.cluster ?? connectCluster(),
-    openTestDatabase({ kentico: { version: "13", mode: options.mode ?? "2" } }),
+    openTestDatabase({
+      kentico: { version: "13", mode: options.mode ?? "2" },
+      ...(options.engine !== undefined && { engine: options.engine }),
+    }),
   ]);
   await ensureChart(cluster);
   const namespace = await cluster.namespace();

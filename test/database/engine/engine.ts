@@ -1,5 +1,6 @@
 // The engine: logins in, sessions out. It keeps everything in memory and ends with the process.
 import type { Engine, LoginRequest, ResponsePart, Session, SqlMessage, SqlRequest } from "../session.ts";
+import type { CommitListener } from "./commits.ts";
 import { asMessage, sqlErrors } from "./errors.ts";
 import { runRequest } from "./request.ts";
 import type { BatchCache } from "./request.ts";
@@ -18,6 +19,8 @@ export interface EngineOptions {
   readonly clock?: () => Date;
   /** Of the login sa. */
   readonly adminPassword?: string;
+  /** Hears of every committed change of a row, in order. It may not throw. */
+  readonly onCommit?: CommitListener;
 }
 export interface TestEngine extends Engine {
   readonly sessions: () => readonly { readonly id: number; readonly database: string; readonly inTransaction: boolean }[];
@@ -26,9 +29,9 @@ export interface TestEngine extends Engine {
 export const defaultAdminPassword = "Webfarm-Test-1";
 
 export function createEngine(options: EngineOptions = {}): TestEngine {
-  const { version = "16.0.4135.4", seed = 1, clock = () => new Date(), adminPassword = defaultAdminPassword } = options;
+  const { version = "16.0.4135.4", seed = 1, clock = () => new Date(), adminPassword = defaultAdminPassword, onCommit } = options;
   const verboseTruncation = Number(version.split(".")[0]) >= 15;
-  const server = new Server({ version, verboseTruncation, clock, random: seededRandom(seed) });
+  const server = new Server({ version, verboseTruncation, clock, random: seededRandom(seed), onCommit });
   server.addDatabase("master", undefined, ticksOf(clock()));
   server.addLogin("sa", adminPassword, "sysadmin");
   const cache: BatchCache = new Map();

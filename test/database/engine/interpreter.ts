@@ -2,6 +2,7 @@
 // It answers with what SQL Server would send.
 import { unitOf } from "./batch.ts";
 import type { Batch, Unit } from "./batch.ts";
+import { tellCommit } from "./commits.ts";
 import {
   asMessage,
   byRaiserror,
@@ -278,6 +279,7 @@ function runWrite(unit: Extract<Unit, { kind: "write" }>, state: SessionState): 
     transaction.undoTo(mark);
     throw error;
   }
+  if (transaction !== state.transaction) tellCommit(transaction, state.server.options.onCommit);
   countDone(state);
 }
 

@@ -2,6 +2,7 @@
 // by itself; definitions.ts and writes.ts do.
 import type { Collation } from "./collation.ts";
 import { defaultCollation } from "./collation.ts";
+import type { CommitListener } from "./commits.ts";
 import { Lock } from "./lock.ts";
 import type { Table } from "./table.ts";
 import type { Transaction } from "./transaction.ts";
@@ -151,6 +152,7 @@ export interface ServerOptions {
   readonly clock: () => Date;
   /** A number from 0 up to, without, 1; the same series for the same seed. */
   readonly random: () => number;
+  readonly onCommit: CommitListener | undefined;
 }
 
 export class Server {

@@ -1,5 +1,6 @@
 // What a session is between and during statements: its options, its transaction, the locks it holds. It runs no statement itself.
 import type { ResponsePart, SqlValue } from "../session.ts";
+import { tellCommit } from "./commits.ts";
 import type { Frame, SessionView } from "./compiled.ts";
 import { sqlErrors } from "./errors.ts";
 import type { SqlError } from "./errors.ts";
@@ -85,6 +86,7 @@ export class SessionState implements SessionView {
     this.transaction = undefined;
     this.releaseLocks();
     this.parts.push({ kind: "transaction", event: "committed", descriptor: transaction.descriptor });
+    tellCommit(transaction, this.server.options.onCommit);
   }
 
   rollback(): void {

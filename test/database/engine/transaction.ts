@@ -47,6 +47,19 @@ export class Transaction {
     }
   }
 
+  /** What it has changed on the whole, by table: a row that it put in and took out again is in neither set. */
+  changedRows(): ReadonlyMap<Table, { readonly taken: ReadonlySet<Row>; readonly put: ReadonlySet<Row> }> {
+    const changed = new Map<Table, { readonly taken: Set<Row>; readonly put: Set<Row> }>();
+    for (const change of this.#changes) {
+      if (change.kind === "definition") continue;
+      const rows = changed.get(change.table) ?? { taken: new Set<Row>(), put: new Set<Row>() };
+      changed.set(change.table, rows);
+      const [into, outOf] = change.kind === "put" ? [rows.put, rows.taken] : [rows.taken, rows.put];
+      if (!outOf.delete(change.row)) into.add(change.row);
+    }
+    return changed;
+  }
+
   /** The rows as they were before this transaction. */
   before(table: Table): RowSource {
     const known = this.#before.get(table);

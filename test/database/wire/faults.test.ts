@@ -3,6 +3,8 @@ import type sql from "mssql";
 import { type DatabaseServer, startDatabaseServer } from "../server.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
 import { createFakeEngine, type FakeEngine } from "./fakeEngine.ts";
+import { until } from "../../world/until.ts";
+import { deferred } from "./waiting.ts";
 
 let engine: FakeEngine;
 let server: DatabaseServer;
@@ -212,5 +214,29 @@ describe("the record", () => {
     ]);
     expect(before).toEqual({ roundTrips: 0, logins: 0, refusedLogins: 0, sessions: 1 });
     expect(server.faults.counts).toEqual({ roundTrips: 2, logins: 0, refusedLogins: 0, sessions: 1 });
+  });
+
+  test("is looked at before a statement runs, whatever a rule then does with it, with its parameters", async () => {
+    await query("warm up");
+    const { promise: looked, resolve: goOn } = deferred<undefined>();
+    const seen: unknown[] = [];
+    const end = server.faults.beforeRun(async ({ text, parameters }) => {
+      seen.push([text, parameters.map(({ name, value }) => [name, value]), ran(text)]);
+      await looked;
+    });
+    server.faults.dropAfter(/^DELETE/);
+    const request = pool.request().input("n0", "shop-1");
+    const answer = request.query("DELETE @n0");
+    answer.catch(() => undefined);
+    await until("the statement is looked at", () => seen.length === 1);
+    expect(seen).toEqual([["DELETE @n0", [["@n0", "shop-1"]], 0]]);
+    expect(ran("DELETE @n0")).toBe(0);
+    goOn(undefined);
+    await expect(answer).rejects.toMatchObject(CUT);
+    expect(ran("DELETE @n0")).toBe(1);
+    end();
+    const before = seen.length; // the pool has opened another connection meanwhile
+    await query("SELECT");
+    expect(seen).toHaveLength(before);
   });
 });

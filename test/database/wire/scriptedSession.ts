@@ -8,6 +8,8 @@ import { attentionOnly, type Gate, openGate, type Outcome, waitUnlessAttention, 
 /** What the script keeps for all sessions. */
 export interface SessionScript {
   arrived(statement: ArrivedStatement): Action | undefined;
+  /** Resolves when whoever looks at statements before they run has looked. */
+  look(statement: ArrivedStatement): Promise<void>;
   ran(statement: ArrivedStatement): void;
   disconnect(): void;
   closed(): void;
@@ -79,8 +81,9 @@ export function scriptSession(inner: Session, script: SessionScript): Session {
     },
     async run(request, signal) {
       const { applicationName } = inner.login;
-      const statement = { text: request.text, kind: request.kind, applicationName, sessionId: inner.id, at: Date.now() };
+      const statement = { ...request, applicationName, sessionId: inner.id, at: Date.now() };
       const action = script.arrived(statement);
+      await script.look(statement);
       const parts = await (action === undefined ? run(request, signal) : act(action, request, signal));
       script.ran(statement);
       return parts;
