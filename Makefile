@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export NODE_OPTIONS :=
 
-.PHONY: gate help setup tools demo test check build generate verify bench contract clean
+.PHONY: gate help setup tools demo test check build generate verify bench campaign explore mutants e2e contract clean
 
 help: ## print this help
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,18 @@ verify: setup ## check that the generated files are fresh
 
 bench: tools build ## measure what design.md promises, each figure with its floor
 	@npm run --silent bench
+
+campaign: setup ## search random bad days for a broken promise (SCHEDULES=1000000, SEED=...)
+	@npm run --silent campaign -- --schedules $(or $(SCHEDULES),1000000) $(if $(SEED),--seed $(SEED))
+
+explore: setup ## try every order of events in small worlds, about ten minutes each way
+	@npm run --silent explore
+
+mutants: setup ## plant bugs one at a time and show which check finds each
+	@npm run --silent mutants
+
+e2e: tools build ## kill the operator a hundred times on a real control plane while its pods come and go
+	@npm run --silent e2e
 
 contract: setup ## what the operator relies on of SQL Server (MSSQL_URL=... asks a real one)
 	@npm run --silent contract

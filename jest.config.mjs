@@ -1,4 +1,5 @@
-// Three kinds of tests in one run: `unit` needs nothing, `database` starts the TDS endpoint, `cluster` starts a real control plane.
+// Four kinds of tests in one run: `unit` needs nothing, `proof` searches simulated worlds and planted bugs for longer than a fast gate may take,
+// `database` starts the TDS endpoint, `cluster` starts a real control plane.
 const common = {
   testEnvironment: "node",
   extensionsToTreatAsEsm: [".ts"],
@@ -17,8 +18,9 @@ export default {
       ...common,
       displayName: "unit",
       testMatch: ["<rootDir>/test/**/*.test.ts"],
-      testPathIgnorePatterns: ["\\.(db|cluster)\\.test\\.ts$"],
+      testPathIgnorePatterns: ["\\.(db|cluster|proof)\\.test\\.ts$"],
     },
+    { ...common, displayName: "proof", testMatch: ["<rootDir>/test/**/*.proof.test.ts"] },
     { ...common, displayName: "database", testMatch: ["<rootDir>/test/**/*.db.test.ts"] },
     {
       ...common,

@@ -16,7 +16,7 @@ const jest = (...more: readonly string[]): Pick<Check, "command" | "environment"
 
 export const testFile = (file: string): Check => {
   const project = file.endsWith(".db.test.ts") ? "database" : "unit";
-  return { name: file, ...jest(file, "--selectProjects", project, "--bail", "--silent", "--runInBand") };
+  return { name: file, ...jest(file, "--selectProjects", project, "--bail", "--silent", "--runInBand", "--forceExit") };
 };
 
 /** In the order in which they are tried: all of them are part of `make test`. */
@@ -35,8 +35,11 @@ export const checks: readonly Check[] = [
       "\\.(db|cluster|proof)\\.test\\.ts$",
     ),
   },
-  { name: "database", ...jest("test/sqlserver", "test/contract", "--selectProjects", "database", "--bail", "--silent", "--runInBand") },
-  { name: "scenarios", ...jest("test/scenarios.test.ts", "--selectProjects", "unit", "--bail", "--silent", "--runInBand") },
+  {
+    name: "database",
+    ...jest("test/sqlserver", "test/contract", "--selectProjects", "database", "--bail", "--silent", "--runInBand", "--forceExit"),
+  },
+  { name: "scenarios", ...jest("test/scenarios.test.ts", "--selectProjects", "unit", "--bail", "--silent", "--runInBand", "--forceExit") },
   { name: "campaign", command: ["node", "test/simulation/campaign.ts", "--schedules", "2000", "--seed", "1", "--workers", "1"] },
   { name: "explore", command: ["node", "test/simulation/explore.ts", "--quick"] },
 ];
