@@ -9,7 +9,7 @@ export NODE_OPTIONS :=
 .PHONY: gate help setup tools demo test check build generate verify bench campaign explore mutants e2e contract clean
 
 help: ## print this help
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 node_modules/.installed: package.json package-lock.json
 	@echo "installing the npm dependencies (Node 24 is one of them)" >&2
