@@ -10,6 +10,8 @@ export interface Attempts {
   interrupt(reason: Error): void;
   /** The caller found that an attempt failed, and goes on. */
   failed(error: unknown): void;
+  /** Since the last failure nothing has been answered. */
+  isFailing(): boolean;
 }
 
 /** `place`: as in "The lease cannot be reached". */
@@ -43,6 +45,7 @@ export function createAttempts({ clock, log, place }: { readonly clock: Clock; r
       else log.debug(`The ${place} still cannot be reached`, { error });
       failingSinceMs ??= clock.monotonic();
     },
+    isFailing: () => failingSinceMs !== undefined,
   };
 }
 

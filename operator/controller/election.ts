@@ -135,7 +135,8 @@ class Elector implements Election {
   async #compete(): Promise<Held | undefined> {
     try {
       const sighting = this.#sighting;
-      if (sighting === undefined) {
+      // Who hears nothing claims nothing: a claim that arrives without an answer would keep the lease from those who could lead.
+      if (sighting === undefined || this.#attempts.isFailing()) {
         await this.#look();
         return undefined;
       }
