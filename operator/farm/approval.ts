@@ -11,10 +11,14 @@ export const approveAnnotation = "webfarm.dev/approve-removals";
 export const approvalMs = 10 * 60_000;
 /** More rows than this are published when these are gone. */
 export const mostPublished = 500;
+/** Clocks of two operators in turn may differ by this. An approval that is to hold for longer yet was written by a clock that was wrong. */
+const mostSkewMs = 60_000;
 
-/** What log lines say of an approval. */
+/** By which approval something is done. */
 export interface ApprovalRef {
   readonly digest: string;
+  /** Wall clock: from this moment on nothing more is done by it. */
+  readonly untilMs: Milliseconds;
   /** The field manager that set the annotation, where the API server kept it. */
   readonly approver?: string;
 }
@@ -43,6 +47,7 @@ export function approvalInForce(farm: Pick<WebFarm, "status" | "approver">, nowW
   if (plan === undefined || !isInForce(plan, nowWallMs)) return undefined;
   return {
     digest: plan.digest ?? "",
+    untilMs: Date.parse(plan.approved?.until ?? ""),
     rows: new Set((plan.unexplained ?? []).map(rowOf)),
     ...(farm.approver !== undefined && { approver: farm.approver }),
   };
@@ -50,8 +55,17 @@ export function approvalInForce(farm: Pick<WebFarm, "status" | "approver">, nowW
 
 export const isApproved = (row: ServerRow, approval: Approval | undefined): boolean => approval?.rows.has(rowOf(row)) === true;
 
+/** The approval by which this row may go, if there is one. */
+export function approvalOf(row: ServerRow, approval: Approval | undefined): ApprovalRef | undefined {
+  if (approval === undefined || !isApproved(row, approval)) return undefined;
+  const { rows: _rows, ...ref } = approval;
+  return ref;
+}
+
 function isInForce({ digest, approved }: Published, nowWallMs: Milliseconds): boolean {
-  return approved !== undefined && approved.digest === digest && nowWallMs < Date.parse(approved.until);
+  if (approved === undefined || approved.digest !== digest) return false;
+  const leftMs = Date.parse(approved.until) - nowWallMs;
+  return leftMs > 0 && leftMs <= approvalMs + mostSkewMs;
 }
 
 export interface Publishing {
@@ -74,7 +88,8 @@ export interface Publication {
 
 /**
  * What the status publishes. The set stays as it is until a row outside it needs approval; an approved set stays until its time is over
- * or none of it is left, and what then needs approval is published anew.
+ * or none of it is left, and what then needs approval is published anew. A set that is full stays until none of it is left: the rows for
+ * which it had no room would change it with every row that goes, and nobody could approve what changes all the time.
  */
 export function publicationOf(publishing: Publishing): Publication | undefined {
   const { before, needing, approve, mayRemove, nowWallMs } = publishing;
@@ -82,8 +97,8 @@ export function publicationOf(publishing: Publishing): Publication | undefined {
   const left = needing.filter((row) => published?.keys.has(rowOf(row)) === true);
   if (published === undefined || left.length === 0) return anew(needing, nowWallMs);
   if (published.approved !== undefined) return isInForce(published, nowWallMs) ? withoutKeys(published) : anew(needing, nowWallMs);
-  const isRoomForMore = left.length < needing.length && left.length < mostPublished;
-  if (isRoomForMore) return anew(needing, nowWallMs);
+  const isFull = published.unexplained.length >= mostPublished;
+  if (left.length < needing.length && !isFull) return anew(needing, nowWallMs);
   if (approve !== published.digest || !mayRemove) return withoutKeys(published);
   return { ...withoutKeys(published), approved: { digest: published.digest, until: timestamp(nowWallMs + approvalMs) } };
 }

@@ -221,6 +221,8 @@ function removalsBlocked({ plan, observation }: Assessment, publication: Publica
 
 function howToApprove({ namespace, name, spec }: Observation["farm"], publication: Publication | undefined): string {
   if (publication === undefined) return "";
+  if (publication.approved !== undefined)
+    return `What a person approved is in force until ${publication.approved.until}; these rows are not of it and are published when it is over.`;
   const command = `kubectl annotate --overwrite webfarm -n ${namespace} ${name} ${approveAnnotation}=${publication.digest}`;
   const needed = spec.policy === "Sync" ? "" : " (with policy Sync)";
   return `Look at status.plan.unexplained; to let these ${publication.unexplained.length} rows go${needed}: ${command}`;

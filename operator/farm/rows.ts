@@ -1,7 +1,7 @@
 // The verdict on each row that carries our owner's mark: keep, hand over, remove or report. A row is never removed because it is missing
 // something; only because its pod was seen to end, or has been missing for longer than its process can live (promises 2, 3 and 5).
 
-import { isApproved } from "./approval.ts";
+import { approvalOf } from "./approval.ts";
 import type { ApprovalRef } from "./approval.ts";
 import type { ClaimedPod, Desired } from "./desired.ts";
 import { wantsRow } from "./desired.ts";
@@ -207,8 +207,10 @@ function judgeGone(row: ServerRow, where: Extract<Whereabouts, { kind: "ended" |
       ),
     };
   }
-  if (livingNames.has(comparable(row.name)))
-    return { row, gone: key, view: stale("NameInUse", "A pod of this name exists and has not ended; the row stays.") };
+  if (livingNames.has(comparable(row.name))) return { row, gone: key, view: stale("NameInUse", nameInUse) };
+  // What a person is to judge, or has judged, waits for no successor: after a restart that wait would begin anew and end the approval.
+  const isForPerson = context.viewLooksWrong || approvalOf(row, observation.approval) !== undefined;
+  if (where.kind === "missing" && isForPerson) return { ...judgeUnexplained(row, where.last, context), gone: key };
   const heldMs = successorWaitMs - (observation.nowMs - (memory.goneSince.get(key) ?? observation.nowMs));
   if (heldMs > 0 && isWantedByStatefulSet(row.name, lastPod, observation)) {
     return {
@@ -231,13 +233,17 @@ function judgeGone(row: ServerRow, where: Extract<Whereabouts, { kind: "ended" |
   return { ...judgeMissing(row, where.last, context), gone: key };
 }
 
+const nameInUse = "A pod of this name exists and has not ended; the row stays.";
+
+/** While an approval holds, what is left of its set goes by it, also when the view looks right again because some of it has gone. */
+function judgeUnexplained(row: ServerRow, last: SeenPod | undefined, context: Context): RowVerdict {
+  const message =
+    "Most of the farm's rows miss their pod and most of its pods are not to be seen, so this view may be wrong. Nothing is removed before the pods are back or a person approves.";
+  return blocked(row, "UnexplainedAbsence", message, context, last?.pod);
+}
+
 function judgeMissing(row: ServerRow, last: SeenPod | undefined, context: Context): RowVerdict {
   const { observation, memory } = context;
-  if (context.viewLooksWrong) {
-    const message =
-      "Most of the farm's rows miss their pod and most of its pods are not to be seen, so this view may be wrong. Nothing is removed before the pods are back or a person approves.";
-    return blocked(row, "UnexplainedAbsence", message, context, last?.pod);
-  }
   const watch = memory.missingSince.get(rowKey(row));
   if (watch === undefined) {
     return {
@@ -297,7 +303,7 @@ function judgeOtherClusters(row: ServerRow, context: Context): RowVerdict {
   const message =
     "A row with this farm's owner and this name was registered in another cluster. Two clusters must not share an ownerId and a database; it is taken over when its server has sent no ping for removal.nodeLostSeconds, or by a person's approval.";
   const conflict = { row, needsApproval: true, view: view(row, "Conflict", "OtherCluster", message, claim.pod, claim.member.name) };
-  const approval = approvalOf(row, context);
+  const approval = approvalOf(row, observation.approval);
   if (approval !== undefined) return { ...conflict, mark: takeOver(row, claim, context, approval) };
   if (context.read.pings === undefined) return conflict;
   return leftMs > 0 ? { ...conflict, lookAgainMs: leftMs } : { ...conflict, mark: takeOver(row, claim, context) };
@@ -334,15 +340,12 @@ function judgeFormerOwners(row: ServerRow, where: Whereabouts, context: Context)
   return blocked(row, "FormerOwner", message, context, pod);
 }
 
-const approvalOf = (row: ServerRow, { observation: { approval } }: Context): ApprovalRef | undefined =>
-  approval !== undefined && isApproved(row, approval)
-    ? { digest: approval.digest, ...(approval.approver !== undefined && { approver: approval.approver }) }
-    : undefined;
-
 /** A row that needs a person: it stays, or goes because one approved it. */
 function blocked(row: ServerRow, reason: string, message: string, context: Context, pod?: Pod): RowVerdict {
-  const approval = approvalOf(row, context);
+  const approval = approvalOf(row, context.observation.approval);
   if (approval === undefined) return { row, needsApproval: true, view: view(row, "Blocked", reason, message, pod) };
+  if (context.livingNames.has(comparable(row.name)))
+    return { row, needsApproval: true, view: view(row, "Stale", "NameInUse", nameInUse, pod) };
   return {
     row,
     needsApproval: true,

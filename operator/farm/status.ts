@@ -1,5 +1,5 @@
-// The whole status of a WebFarm from an assessment. It is for people: nothing decides by it, but for what one approved (approval.ts). Nothing in it ages by itself, so a farm in
-// which nothing happens has the same status for ever.
+// The whole status of a WebFarm from an assessment. It is for people: nothing decides by it, but for what one approved (approval.ts).
+// Nothing in it ages by itself, so a farm in which nothing happens has the same status for ever.
 
 import { approveAnnotation, publicationOf } from "./approval.ts";
 import type { Publication } from "./approval.ts";

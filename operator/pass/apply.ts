@@ -5,6 +5,7 @@ import type { Clock } from "../controller/clock.ts";
 import type { Logger } from "../controller/logger.ts";
 import type { Outcome } from "../farm/conditions.ts";
 import { approvalInForce } from "../farm/approval.ts";
+import type { ApprovalRef } from "../farm/approval.ts";
 import { confirmGone, isPodMissing, mayTakeRow, namesArePodNames } from "../farm/confirm.ts";
 import type { ConfirmedGone, LiveRead } from "../farm/confirm.ts";
 import { registeredLate } from "../farm/lateRegistration.ts";
@@ -125,6 +126,10 @@ async function stillApproved(pass: Pass, actions: Actions): Promise<{ readonly a
   }
 }
 
+/** Asked again right before each statement: what was read before may have taken its time. */
+const isInTime = ({ clock }: Pass, { approval }: { readonly approval?: ApprovalRef }): boolean =>
+  approval === undefined || clock.now() < approval.untilMs;
+
 const problemFrom = ({ reason, message, stalled = false }: Refusal): DatabaseProblem => ({ kind: "refused", reason, message, stalled });
 
 const isTrue = <T>(value: T | undefined, test: (value: T) => boolean): boolean => value !== undefined && test(value);
@@ -170,7 +175,8 @@ function refuse({ state, clock }: Pass, name: string, why: Omit<Refusal, "retryM
   };
 }
 
-async function mark(pass: Pass, marks: readonly Remark[], refused: Outcome["refused"][number][]): Promise<readonly Remark[]> {
+async function mark(pass: Pass, wanted: readonly Remark[], refused: Outcome["refused"][number][]): Promise<readonly Remark[]> {
+  const marks = wanted.filter((one) => isInTime(pass, one));
   if (marks.length === 0) return [];
   const rows = marks.map(({ row, newGuid }) => ({ serverID: row.serverID, name: row.name, guid: row.guid, newGuid }));
   const { read } = await written(pass, () => pass.database.mark(rows, pass.signal), refused);
@@ -179,7 +185,7 @@ async function mark(pass: Pass, marks: readonly Remark[], refused: Outcome["refu
   for (const { row, claim, approval } of marked) {
     pass.metrics.registered(undefined);
     pass.log.info("Gave the row to the next pod of its name", {
-      ...approval,
+      ...aboutApproval(approval),
       server: row.name,
       serverID: row.serverID,
       pod: claim.pod.name,
@@ -196,10 +202,10 @@ async function remove(
   refused: Outcome["refused"][number][],
 ): Promise<{ readonly removed: readonly ConfirmedGone[]; readonly bindingsRemain: boolean }> {
   const { clock, state } = pass;
-  let open = confirmed;
+  let open = confirmed.filter((one) => isInTime(pass, one));
   const removed: ConfirmedGone[] = [];
   let bindings = 0;
-  for (const gone of confirmed) pass.log.info("Removing the server of a pod that is gone", aboutRemoval(pass, gone));
+  for (const gone of open) pass.log.info("Removing the server of a pod that is gone", aboutRemoval(pass, gone));
   for (let request = 0; request < removeRequests && open.length > 0; request += 1) {
     const rows = open.map(({ row }) => ({ serverID: row.serverID, name: row.name, guid: row.guid }));
     const result = await written(pass, () => pass.database.remove(rows, pass.signal), refused);
@@ -210,6 +216,7 @@ async function remove(
     open = open.filter(({ row }) => left.get(row.serverID) === rowKey(row)); // a row that changed meanwhile is another pod's
     for (const one of gone) noteRemoved(pass, one, bindings);
     if (!result.bindingsRemain) break;
+    open = open.filter((one) => isInTime(pass, one));
   }
   for (const { row } of open)
     pass.log.info("The server's row stays for now", {
@@ -247,9 +254,12 @@ const aboutRemoval = ({ identity }: Pass, { row, evidence, atMs, pod, approval }
   podUID: pod?.uid ?? "never seen",
   evidence,
   evidenceAt: new Date(atMs).toISOString(),
-  ...approval,
+  ...aboutApproval(approval),
   identity,
 });
+
+const aboutApproval = (approval: ApprovalRef | undefined): Pick<ApprovalRef, "digest" | "approver"> | undefined =>
+  approval && { digest: approval.digest, ...(approval.approver !== undefined && { approver: approval.approver }) };
 
 /** Runs a write, takes what it read back for the truth, and keeps the rows that the server refused out of the next passes for a while. */
 async function written<T extends WriteResult>(pass: Pass, write: () => Promise<T>, refused: Outcome["refused"][number][]): Promise<T> {

@@ -53,15 +53,20 @@ export async function tellStatus(options: ReportOptions, assessment: Assessment,
     nowMs: options.clock.now(),
     ...(state.lastChangeWallMs !== undefined && { lastChangeMs: state.lastChangeWallMs }),
   });
-  tellConditions(options, farm, status, state);
   countFarm(options, farm.key, assessment, status);
-  try {
-    const lookAgainMs = await writeStatus(options, farm, status, state, signal);
-    return lookAgainMs === undefined ? {} : { lookAgainMs };
-  } catch (error) {
-    signal.throwIfAborted();
-    return { error };
-  }
+  const { committed = farm.status, ...told } = await writeStatus(options, farm, status, state, signal).catch(
+    (error: unknown): StatusWrite => {
+      signal.throwIfAborted();
+      return { error };
+    },
+  );
+  tellConditions(options, farm, { status, committed }, state);
+  return told;
+}
+
+interface StatusWrite extends Told {
+  /** What the API server has now. */
+  readonly committed?: WebFarmStatus;
 }
 
 /** Writes the status if it differs; answers when to look again for a write that had to wait. */
@@ -71,28 +76,25 @@ async function writeStatus(
   status: WebFarmStatus,
   state: FarmState,
   signal: AbortSignal,
-): Promise<Milliseconds | undefined> {
-  if (isSame(status, farm.status)) return undefined;
+): Promise<StatusWrite> {
+  if (isSame(status, farm.status)) return {};
   const waitMs = state.status.atMs + statusIntervalMs - clock.monotonic();
-  if (waitMs > 0) return waitMs;
+  if (waitMs > 0) return { lookAgainMs: waitMs };
   const write = await cluster.patchStatus(farm, status, signal);
   state.status = {
     ...state.status,
     atMs: clock.monotonic(),
     ...(write.kind === "written" && { written: { basedOn: farm.resourceVersion, farm: write.farm } }),
   };
-  if (write.kind === "written") {
-    const { plan: before } = farm.status;
-    const { plan } = write.farm.status;
-    // Only now is the approval written down, and only what is written down is acted on.
-    if (plan?.approved !== undefined && plan.approved.digest !== before?.approved?.digest) {
-      const { digest, until } = plan.approved;
-      const approver = write.farm.approver;
-      log.info("A person approved removals", { farm: farm.key, digest, until, rows: plan.unexplained?.length, approver });
-      return 0;
-    }
-  }
-  return write.kind === "conflict" ? conflictRetryMs : undefined;
+  if (write.kind === "conflict") return { lookAgainMs: conflictRetryMs };
+  if (write.kind !== "written") return {};
+  const committed = write.farm.status;
+  const { plan } = committed;
+  if (plan?.approved === undefined || plan.approved.digest === farm.status.plan?.approved?.digest) return { committed };
+  // Only now is the approval written down, and only what is written down is acted on.
+  const { digest, until } = plan.approved;
+  log.info("A person approved removals", { farm: farm.key, digest, until, rows: plan.unexplained?.length, approver: write.farm.approver });
+  return { committed, lookAgainMs: 0 };
 }
 
 /** The farm as the cache has it, or as this process wrote it when the watch has not brought that yet. */
@@ -184,16 +186,23 @@ const watchedConditions: readonly Watched[] = [
 ];
 
 /** One event and one log line each time that something begins to need a person, and when it ends. */
-function tellConditions({ cluster, log }: ReportOptions, farm: WebFarm, status: WebFarmStatus, state: FarmState): void {
+function tellConditions(
+  { cluster, log }: ReportOptions,
+  farm: WebFarm,
+  { status, committed }: { readonly status: WebFarmStatus; readonly committed: WebFarmStatus },
+  state: FarmState,
+): void {
   const conditions: readonly Condition[] = status.conditions ?? [];
-  // Other rows that wait for a person are news too.
-  const published = (status.plan?.unexplained ?? []).map(({ serverID, guid }) => `${serverID}/${guid}`).join();
+  const digest = status.plan?.digest ?? "";
   const told = new Map(state.told);
   for (const { condition, bad, reason, cured } of watchedConditions) {
     const now = conditions.find(({ type }) => type === condition);
     if (now === undefined || now.status === "Unknown") continue;
     const before = told.get(condition);
-    const current = now.status !== bad ? "" : condition === "RemovalsBlocked" ? `${now.reason} ${published}` : now.reason;
+    // Another set of rows that waits for a person is news too, but only a digest that is written down can be approved.
+    const isOfSet = condition === "RemovalsBlocked" && now.status === bad;
+    if (isOfSet && committed.plan?.digest !== status.plan?.digest) continue;
+    const current = now.status !== bad ? "" : isOfSet ? `${now.reason} ${digest}` : now.reason;
     if (before === current) continue;
     told.set(condition, current);
     const fields = { farm: farm.key, condition: `${condition}=${now.status}`, reason: now.reason, explanation: now.message };

@@ -171,7 +171,6 @@ const parts = { host: "127.0.0.1", port: 1, name: "Kentico", authentication: "Wo
 it.concurrent.each<{ name: string; spec: SpecPart; field: string }>([
   { name: "registering", spec: { registration: "Application" }, field: "spec.registration" },
   { name: "adopting", spec: { adoption: "MatchingNames" }, field: "spec.adoption" },
-  { name: "inheriting", spec: { formerOwnerIds: ["eu-1/shop"] }, field: "spec.formerOwnerIds" },
   { name: "limited", spec: { maxServers: 4 }, field: "spec.maxServers" },
   { name: "identified", spec: { database: parts }, field: "spec.database.authentication" },
 ])(
@@ -184,7 +183,7 @@ it.concurrent.each<{ name: string; spec: SpecPart; field: string }>([
     expect(await farm.condition("Stalled")).toMatch(/^True\/UnsupportedField /);
     expect(await farm.finalizers()).toBe("");
     expect(await farm.rows()).toEqual([]);
-    const without = { registration: "Operator", adoption: "Never", formerOwnerIds: null, maxServers: null } as unknown as SpecPart;
+    const without = { registration: "Operator", adoption: "Never", maxServers: null } as unknown as SpecPart;
     const database = {
       host: null,
       port: null,
