@@ -52,6 +52,8 @@ export interface ReflectorOptions<T extends Kept> extends ReflectorParts {
   readonly resource: string;
   readonly namespace: string | undefined;
   readonly path: string;
+  /** Only some of them: a field or label selector. */
+  readonly select?: Query;
   /** Keeps what is needed of an object, little. Throws only for what is no such object. */
   readonly decode: (raw: unknown) => T;
   /** Only adds keys to a queue or a ledger. */
@@ -181,6 +183,7 @@ export class Reflector<T extends Kept> {
 
   #queryOf(stage: Stage<T>): Query {
     return {
+      ...this.#options.select,
       watch: true,
       allowWatchBookmarks: true,
       // Not all at once when an API server has restarted.
@@ -238,14 +241,20 @@ export class Reflector<T extends Kept> {
 
   /** Page by page, so that the loop breathes; all from one moment, or none. */
   async #listPages(signal: AbortSignal): Promise<State> {
-    const { api, path } = this.#options;
+    const { api, path, select } = this.#options;
     const listed = new Map<string, T>();
     try {
       let page: Page;
       let token: string | undefined;
       do {
         page = parsePage(
-          await api.request({ method: "GET", path, query: { limit: pageSize, continue: token }, deadlineMs: pageDeadlineMs, signal }),
+          await api.request({
+            method: "GET",
+            path,
+            query: { ...select, limit: pageSize, continue: token },
+            deadlineMs: pageDeadlineMs,
+            signal,
+          }),
         );
         for (const raw of page.items) {
           const object = this.#decode(raw);
