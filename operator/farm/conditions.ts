@@ -224,7 +224,7 @@ function howToApprove({ namespace, name, spec }: Observation["farm"], publicatio
   if (publication.approved !== undefined)
     return `What a person approved is in force until ${publication.approved.until}; these rows are not of it and are published when it is over.`;
   const command = `kubectl annotate --overwrite webfarm -n ${namespace} ${name} ${approveAnnotation}=${publication.digest}`;
-  const needed = spec.policy === "Sync" ? "" : " (with policy Sync)";
+  const needed = spec.policy !== "Sync" ? " (with policy Sync)" : spec.suspend === true ? " (when the farm is resumed)" : "";
   return `Look at status.plan.unexplained; to let these ${publication.unexplained.length} rows go${needed}: ${command}`;
 }
 

@@ -2,11 +2,13 @@
 // be made to fail, before or after it took effect. Pods are remembered by the real ledger.
 
 import { markFor } from "../../operator/farm/mark.ts";
-import type { DatabaseProblem, Pod, ServerRow, TableRead, WebFarm } from "../../operator/farm/model.ts";
+import { farmKey } from "../../operator/farm/model.ts";
+import type { DatabaseProblem, FarmKey, Pod, ServerRow, TableRead, WebFarm } from "../../operator/farm/model.ts";
 import type { WebFarmStatus } from "../../operator/farm/resource.generated.ts";
 import { PodLedger } from "../../operator/kubernetes/podLedger.ts";
 import type { Cluster, Databases, FarmDatabase, FarmEvent, FarmWrite, WriteResult } from "../../operator/pass/ports.ts";
 import { createReconciler } from "../../operator/reconcile.ts";
+import type { Reconciler } from "../../operator/reconcile.ts";
 import type { Result } from "../../operator/controller/workers.ts";
 import { FakeClock } from "../controller/fakeClock.ts";
 import { recordingLog } from "../controller/recordingLog.ts";
@@ -31,6 +33,9 @@ export interface Fault {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** The farm of most tests, where a call names no other. */
+const shop = buildFarm().key;
+
 export class FakeWorld {
   readonly clock = new FakeClock();
   readonly log = recordingLog();
@@ -40,7 +45,16 @@ export class FakeWorld {
   readonly gates = new Map<string, string>();
   readonly refusedRows = new Set<string>();
   readonly secrets = new Map<string, Readonly<Record<string, string>>>([["kentico", { CMSConnectionString: "Server=sql;Password=hush" }]]);
-  farm: WebFarm | undefined = buildFarm({ finalizers: [], spec: { ownerId: identity.ownerId } });
+  /** Evidence of each removed row, in order. */
+  readonly evidence: string[] = [];
+  /** Rows that wait for a person, as the metric of each farm says. */
+  readonly blocked = new Map<FarmKey, number>();
+  /** As the API server has them. */
+  readonly farms = new Map<FarmKey, WebFarm>([[shop, buildFarm({ finalizers: [], spec: { ownerId: identity.ownerId } })]]);
+  /** What the cache shows instead. */
+  readonly stale = new Map<FarmKey, WebFarm>();
+  /** Is told of each call right before it takes effect, or fails. */
+  onCall: (name: string) => void = nothing;
   rows: ServerRow[] = [];
   replicas = 1;
   kind: "Deployment" | "StatefulSet" = "Deployment";
@@ -48,33 +62,55 @@ export class FakeWorld {
   /** What the API server has; the cache may differ. */
   live = new Map<string, Pod>();
   readonly #cached = new Map<string, Pod>();
-  readonly #ledger = new PodLedger();
+  #ledger = new PodLedger();
   #version = 1;
   #nextID = 1;
 
-  readonly reconciler = createReconciler({
-    cluster: this.#cluster(),
-    databases: this.#databases(),
-    clock: this.clock,
-    log: this.log,
-    metrics: { registered: nothing, removed: nothing, gateOpened: nothing, farm: nothing, forget: nothing },
-    resyncMs: 30_000,
-    readOnly: false,
-    identity: "test",
-    version: "test",
-  });
+  reconciler: Reconciler = this.#process();
+
+  #process(): Reconciler {
+    return createReconciler({
+      cluster: this.#cluster(),
+      databases: this.#databases(),
+      clock: this.clock,
+      log: this.log,
+      metrics: {
+        registered: nothing,
+        removed: (evidence) => void this.evidence.push(evidence),
+        gateOpened: nothing,
+        farm: (key, { blocked }) => void this.blocked.set(key, blocked),
+        forget: nothing,
+      },
+      resyncMs: 30_000,
+      readOnly: false,
+      identity: "test",
+      version: "test",
+    });
+  }
+
+  /** Another process takes over: it has seen what is there now, and remembers nothing. */
+  restart(): void {
+    this.#ledger = new PodLedger();
+    this.#cached.clear();
+    for (const pod of this.live.values()) this.see(pod);
+    this.reconciler = this.#process();
+  }
+
+  get farm(): WebFarm | undefined {
+    return this.farms.get(shop);
+  }
 
   /** One pass; the minimum between two writes has gone by. */
-  pass(): Promise<Result> {
+  pass(key = shop): Promise<Result> {
     this.clock.jump(20);
-    return this.reconciler.reconcile(buildFarm().key, new AbortController().signal);
+    return this.reconciler.reconcile(key, new AbortController().signal);
   }
 
   /** Passes until nothing is left to do before `untilMs` from now, as the queue would run them. Answers how many it took. */
-  async settle(untilMs: number): Promise<number> {
+  async settle(untilMs: number, key = shop): Promise<number> {
     const endMs = this.clock.monotonic() + untilMs;
     for (let passes = 1; ; passes += 1) {
-      const result = await this.pass();
+      const result = await this.pass(key);
       const waitMs = result.kind === "again" ? result.afterMs : result.kind === "failed" ? 1_000 : Infinity;
       if (this.clock.monotonic() + waitMs >= endMs) {
         this.clock.jump(Math.max(0, endMs - this.clock.monotonic()));
@@ -109,24 +145,26 @@ export class FakeWorld {
     return row;
   }
 
-  change(changes: Partial<WebFarm>): void {
-    if (this.farm === undefined) throw new Error("There is no WebFarm");
+  change(changes: Partial<WebFarm>, key = shop): void {
+    const before = this.farms.get(key);
+    if (before === undefined) throw new Error(`There is no WebFarm ${key}`);
     this.#version += 1;
-    this.farm = { ...this.farm, ...changes, resourceVersion: String(this.#version) };
+    this.farms.set(key, { ...before, ...changes, resourceVersion: String(this.#version) });
   }
 
   count(call: string): number {
     return this.calls.filter((one) => one === call).length;
   }
 
-  condition(type: string): { readonly status: string; readonly reason: string } | undefined {
-    const found = this.farm?.status.conditions?.find((one) => one.type === type);
+  condition(type: string, key = shop): { readonly status: string; readonly reason: string } | undefined {
+    const found = this.farms.get(key)?.status.conditions?.find((one) => one.type === type);
     return found === undefined ? undefined : { status: found.status, reason: found.reason };
   }
 
   async #call<T>(name: string, effect: () => T): Promise<T> {
     await Promise.resolve();
     this.calls.push(name);
+    this.onCall(name);
     const fault = this.faults.get(name);
     if (fault?.when === "before") throw fault.error;
     const answer = effect();
@@ -137,14 +175,16 @@ export class FakeWorld {
   #cluster(): Cluster {
     const farmWrite = (name: string, farm: WebFarm, changes: Partial<WebFarm>): Promise<FarmWrite> =>
       this.#call(name, (): FarmWrite => {
-        if (this.farm === undefined) return { kind: "gone" };
-        if (farm.resourceVersion !== this.farm.resourceVersion) return { kind: "conflict" };
-        this.change(changes);
-        return { kind: "written", farm: this.farm };
+        const now = this.farms.get(farm.key);
+        if (now?.uid !== farm.uid) return { kind: "gone" };
+        if (farm.resourceVersion !== now.resourceVersion) return { kind: "conflict" };
+        this.change(changes, farm.key);
+        return { kind: "written", farm: this.farms.get(farm.key) ?? farm };
       });
+    const cached = (key: FarmKey): WebFarm | undefined => this.stale.get(key) ?? this.farms.get(key);
     return {
-      farm: () => this.farm,
-      farmsIn: () => (this.farm === undefined ? [] : [this.farm]),
+      farm: cached,
+      farmsIn: () => [...this.farms.keys()].flatMap((key) => cached(key) ?? []),
       pods: () => ({ synced: true, pods: [...this.#cached.values()], seen: (hash) => this.#ledger.seen(hash) }),
       isSynced: () => true,
       namespaceUid: () => this.#call("namespaceUid", () => identity.namespaceUid),
@@ -154,7 +194,7 @@ export class FakeWorld {
         ),
       readSecret: ({ name }) => this.#call("readSecret", () => this.secrets.get(name)),
       readConfigMap: () => this.#call("readConfigMap", () => undefined),
-      liveFarm: () => this.#call("liveFarm", () => this.farm),
+      liveFarm: ({ namespace, name }) => this.#call("liveFarm", () => this.farms.get(farmKey(namespace, name))),
       livePod: ({ name }) => this.#call("livePod", () => this.live.get(name)),
       livePods: () => this.#call("livePods", () => [...this.live.values()]),
       openGate: ({ pod, reason }) =>
