@@ -1,0 +1,74 @@
+// Starts operator processes and kills them with SIGKILL, one after the other or two at once, at random moments: so long after their start,
+// or at a write, with its connection cut before or after the commit. It says how each process was killed and what of them ended by itself.
+
+import type { Faults } from "../database/faults.ts";
+import type { OperatorProcess } from "../world/operatorProcess.ts";
+import type { Chance } from "./chance.ts";
+import { fromOperator, isWrite } from "./cuts.ts";
+
+export interface KillingOptions {
+  readonly faults: Faults;
+  readonly chance: Chance;
+  readonly kills: number;
+  readonly start: () => OperatorProcess;
+  readonly say: (text: string) => void;
+}
+
+export interface Killed {
+  /** How many were killed in which way. */
+  readonly ways: Readonly<Record<Way, number>>;
+  /** What processes said that ended before they were killed. */
+  readonly endedByThemselves: readonly string[];
+  /** Those that no signal reached are left to whoever asked: one runs on. */
+  readonly survivor: OperatorProcess;
+}
+
+const ways = ["in time", "before a commit", "after a commit"] as const;
+type Way = (typeof ways)[number];
+
+const longestLifeMs = 3_000;
+/** A process that writes nothing is killed all the same. */
+const longestWaitMs = 5_000;
+const mostWritesBefore = 4;
+
+export async function killAtRandom({ faults, chance, kills, start, say }: KillingOptions): Promise<Killed> {
+  const killed: Record<Way, number> = { "in time": 0, "before a commit": 0, "after a commit": 0 };
+  const endedByThemselves: string[] = [];
+  const running: OperatorProcess[] = [start()];
+  for (let count = 1; count <= kills; count += 1) {
+    if (running.length === 1 && chance.oneIn(5)) running.push(start());
+    const victim = running.shift() ?? start();
+    const way = await killOne(victim, chance.pick(ways));
+    killed[way] += 1;
+    if ((await victim.exited) !== null) endedByThemselves.push(`An operator ended with ${await victim.exited}: ${victim.stderr()}`);
+    if (running.length === 0) running.push(start());
+    if (count % 10 === 0) say(`${count} of ${kills} kills`);
+  }
+  const [survivor, ...others] = running;
+  if (survivor === undefined) throw new Error("Cannot go on without an operator");
+  for (const operator of others) await operator.kill();
+  return { ways: killed, endedByThemselves, survivor };
+
+  /** Resolves to the way that it was in the end. */
+  async function killOne(victim: OperatorProcess, way: Way): Promise<Way> {
+    const atMostMs = way === "in time" ? chance.between(0, longestLifeMs) : longestWaitMs;
+    let skipped = way === "in time" ? 0 : chance.between(0, mostWritesBefore);
+    const nth = (statement: Parameters<typeof isWrite>[0]): boolean => isWrite(statement) && --skipped < 0;
+    const rule =
+      way === "in time"
+        ? undefined
+        : way === "before a commit"
+          ? faults.dropBefore(nth, fromOperator)
+          : faults.dropAfter(nth, fromOperator);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, atMostMs);
+      void rule?.reached.then(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    victim.signal("SIGKILL");
+    rule?.remove();
+    return rule === undefined || rule.met === 0 ? "in time" : way;
+  }
+}
