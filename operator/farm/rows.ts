@@ -333,7 +333,7 @@ function judgeFormerOwners(row: ServerRow, where: Whereabouts, context: Context)
   if (isLiving && where.kind === "draining") return { row, view: view(row, "Draining", "PodTerminating", drainingMessage(where.pod), pod) };
   if (isLiving) {
     const message =
-      "The row of a former owner belongs to a pod that lives and does not want it: another WebFarm may still have this ownerId. Take it out of spec.formerOwnerIds, or delete that WebFarm.";
+      "The row is a former owner's and its pod lives, but does not want this name of this farm. If another WebFarm still has that ownerId, take it out of spec.formerOwnerIds or delete that WebFarm.";
     return { row, view: view(row, "Conflict", "FormerOwner", message, pod) };
   }
   const message = "The row is a former owner's and its pod is not to be found. It goes only by a person's approval.";

@@ -6,7 +6,7 @@ import type { LiveRead } from "../../operator/farm/confirm.ts";
 import type { Pod, ServerRow } from "../../operator/farm/model.ts";
 import type { Evidence, Remark } from "../../operator/farm/plan.ts";
 import { podHash } from "../../operator/farm/mark.ts";
-import { ended, lost, member, pod, rowOf, terminating, uid, unbound } from "./build.ts";
+import { ended, lost, member, otherCluster, pod, rowOf, terminating, uid, unbound } from "./build.ts";
 
 const was = pod({ name: "shop-0" });
 const row = rowOf(was);
@@ -40,6 +40,7 @@ describe("a live read by name confirms a removal", () => {
   ])("%s", (_what, live, expected) => {
     expect(isConfirmed(live)).toBe(expected);
     expect(isConfirmed(live, { evidence: "missing" })).toBe(expected);
+    expect(isConfirmed(live, { evidence: "approved" })).toBe(expected);
   });
 
   test("of a row in another case only by the name that a pod can have", () => {
@@ -62,6 +63,7 @@ describe("a live list confirms a removal", () => {
     ["but not while the row's own pod lives under whatever name", listed(pod({ name: "renamed", uid: was.uid })), false],
   ])("%s", (_what, live, expected) => {
     expect(isConfirmed(live, { row: site, template })).toBe(expected);
+    expect(isConfirmed(live, { row: site, template, evidence: "approved" })).toBe(expected);
   });
 
   test("whatever the case of the name that a pod yields", () =>
@@ -83,6 +85,20 @@ describe("a confirmed removal", () => {
       atMs: 77,
       pod: was,
     });
+  });
+  test("that a person approved says by which approval", () => {
+    const approval = { digest: "d", untilMs: 5, approver: "kubectl-annotate" };
+    expect(confirmGone({ row, evidence: "approved", approval }, named(undefined), [member()], 1)).toMatchObject({
+      evidence: "approved",
+      approval,
+    });
+  });
+  test("that a person approved needs a read all the same: a living pod of its name or mark keeps the row", () => {
+    expect(isConfirmed(undefined, { evidence: "approved" })).toBe(false);
+    const elsewhere = rowOf(was, { by: otherCluster });
+    expect(isConfirmed(listed(pod({ name: "renamed", uid: was.uid })), { row: elsewhere, evidence: "approved" })).toBe(false);
+    expect(isConfirmed(listed(pod({ name: "shop-0", uid: uid("x") })), { row: elsewhere, evidence: "approved" })).toBe(false);
+    expect(isConfirmed(listed(pod({ name: "shop-1", uid: uid("x") })), { row: elsewhere, evidence: "approved" })).toBe(true);
   });
   test("that the user asked for with RemoveAll needs no read", () => expect(isConfirmed(undefined, { evidence: "removeAll" })).toBe(true));
   test("is never one of a row without a GUID", () =>

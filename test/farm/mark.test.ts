@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { kinship, markFor, podHash, readMark } from "../../operator/farm/mark.ts";
-import { foreignRow, identity, otherCluster, otherOwner, pod, rowOf, uid } from "./build.ts";
+import { foreignRow, formerOwner, identity, otherCluster, otherOwner, pod, rowOf, uid } from "./build.ts";
 
 const podUid = uid("5d0c2f7e-9a41-4c58-bb1d-3f6f0a9d2c11");
 
@@ -50,11 +50,31 @@ describe("a row is", () => {
     ["ours when owner and namespace fit", rowOf(shop), "ours"],
     ["ours whatever the case of its name", rowOf(shop, { name: "SHOP-0" }), "ours"],
     ["of another cluster when only the owner fits", rowOf(shop, { by: otherCluster }), "otherCluster"],
+    ["a former owner's when that one's mark fits", rowOf(shop, { by: formerOwner }), "formerOwner"],
+    [
+      "a former owner's whatever its cluster",
+      rowOf(shop, { by: { ...formerOwner, namespaceUid: otherCluster.namespaceUid } }),
+      "formerOwner",
+    ],
+    ["a former owner's whatever the case of its name", rowOf(shop, { by: formerOwner, name: "SHOP-0" }), "formerOwner"],
+    [
+      "foreign when a former owner's mark was copied to another name",
+      rowOf(shop, { guid: rowOf(pod({ name: "shop-1" }), { by: formerOwner }).guid }),
+      "foreign",
+    ],
     ["foreign when another owner's", rowOf(shop, { by: otherOwner }), "foreign"],
     ["foreign when its mark was copied to another name", rowOf(shop, { guid: rowOf(pod({ name: "shop-1" })).guid }), "foreign"],
     ["foreign when a person made it", foreignRow(), "foreign"],
     ["foreign without a GUID", foreignRow({ guid: null }), "foreign"],
   ])("%s", (_what, row, kind) => {
     expect(kinship(row, identity).kind).toBe(kind);
+  });
+
+  test("ours although its owner is listed as a former one too", () =>
+    expect(kinship(rowOf(shop), { ...identity, formerOwnerIds: [identity.ownerId] }).kind).toBe("ours"));
+  test("what it is to the one who asks: the same row is another's to another", () => {
+    const row = rowOf(shop, { by: formerOwner });
+    const asked = [identity, { ...identity, formerOwnerIds: [] }, formerOwner, { ...identity, formerOwnerIds: ["a", "eu-1/old-shop"] }];
+    expect(asked.map((one) => kinship(row, one).kind)).toEqual(["formerOwner", "foreign", "ours", "formerOwner"]);
   });
 });
