@@ -59,7 +59,7 @@ const variables = {
     schema: truth,
     fallback: "true",
     rule: "true or false",
-    description: "Whether replicas elect a leader before they write. This version accepts it and runs as one replica, without election.",
+    description: "Whether processes elect one that writes while the others stand by. false: this process writes from its start on.",
   },
   leaseNamespace: {
     name: "WEBFARM_LEASE_NAMESPACE",

@@ -9,6 +9,7 @@ import { systemClock } from "./controller/clock.ts";
 import { systemRandom } from "./controller/random.ts";
 import { loadKubeConfig } from "./kubernetes/credentials.ts";
 import type { KubeConfigSource } from "./kubernetes/credentials.ts";
+import { leaseNamespaceOf, noLeaseNamespace } from "./leadership.ts";
 import { createLog } from "./observability/log.ts";
 import { createMetrics } from "./observability/metrics.ts";
 import { startOperator } from "./operator.ts";
@@ -22,7 +23,11 @@ function configuration(): { readonly config: Config; readonly kubeConfig: KubeCo
   const problems = parsed.ok ? [] : [parsed.message];
   try {
     const kubeConfig = loadKubeConfig();
-    return parsed.ok ? { config: parsed.config, kubeConfig } : { problems };
+    if (!parsed.ok) return { problems };
+    const { config } = parsed;
+    return config.leaderElection && leaseNamespaceOf(config, kubeConfig) === undefined
+      ? { problems: [noLeaseNamespace] }
+      : { config, kubeConfig };
   } catch (error) {
     return { problems: [...problems, `Cannot load a kubeconfig: ${error instanceof Error ? error.message : String(error)}`] };
   }

@@ -1,13 +1,11 @@
-// Puts the parts together: caches that add keys, a queue, workers that reconcile, adapters behind the interfaces of a pass. It decides
-// nothing about farms and reads nothing of the process; main.ts gives it configuration, clock and log.
+// Puts the parts together: caches that are warm in every process, an election, and while this process leads a term that works on what the
+// caches say. It decides nothing about farms and reads nothing of the process; main.ts gives it configuration, clock and log.
 
 import type { Config } from "./config.ts";
 import type { Clock } from "./controller/clock.ts";
 import type { Logger } from "./controller/logger.ts";
 import type { Random } from "./controller/random.ts";
-import { startWorkers } from "./controller/workers.ts";
-import { WorkQueue } from "./controller/workQueue.ts";
-import type { FarmKey, WebFarm } from "./farm/model.ts";
+import type { WebFarm } from "./farm/model.ts";
 import { createClient } from "./kubernetes/client.ts";
 import type { KubernetesApi } from "./kubernetes/client.ts";
 import type { KubeConfigSource } from "./kubernetes/credentials.ts";
@@ -23,11 +21,11 @@ import type { Pods } from "./kubernetes/pods.ts";
 import { createNamespaces, readConfigMap, readSecret } from "./kubernetes/secrets.ts";
 import type { Namespaces } from "./kubernetes/secrets.ts";
 import { createWorkloads } from "./kubernetes/workloads.ts";
+import { openElection } from "./leadership.ts";
 import { serveHealth } from "./observability/health.ts";
 import type { Metrics } from "./observability/metrics.ts";
 import type { Cluster } from "./pass/ports.ts";
-import { createReconciler } from "./reconcile.ts";
-import { openDatabases } from "./sqlserver/servers.ts";
+import { beginTerm, type Term } from "./term.ts";
 
 export interface OperatorOptions {
   readonly config: Config;
@@ -48,25 +46,19 @@ export interface Operator {
   stop(): Promise<void>;
 }
 
-const passTimeoutMs = 60_000;
 const stopGraceMs = 5_000;
-/** Workers that databases which do not answer never hold up. */
-const workersForOthers = 2;
 
 export async function startOperator(options: OperatorOptions): Promise<Operator> {
   const { config, clock, random, log, metrics, version, identity } = options;
   const api = await createClient({ source: options.kubeConfig, clock, userAgent: `webfarm-operator/${version}` });
-  const queue = new WorkQueue<FarmKey>({ clock, random, metrics: metrics.queue("webfarm") });
+  let term: Term | undefined;
   const addAll = (farms: readonly WebFarm[]): void => {
-    for (const { key } of farms) queue.add(key, "background");
+    for (const { key } of farms) term?.add(key, "background");
   };
 
   const pods = createPods({
     ...{ api, clock, random, log, metrics: metrics.watches },
-    onChange: (before, after) => {
-      const namespace = (after ?? before)?.namespace ?? "";
-      for (const key of reconciler.farmsFor(namespace, before, after)) queue.add(key);
-    },
+    onChange: (before, after) => term?.podChanged((after ?? before)?.namespace ?? "", before, after),
     onSynced: (namespace) => addAll(farms.all().filter((farm) => farm.namespace === namespace)),
   });
   const followPods = (): void =>
@@ -78,7 +70,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       if (farm === undefined || !isOfInterest(before, after)) return;
       followPods();
       if (after === undefined && !farms.all().some(({ namespace }) => namespace === farm.namespace)) namespaces.forget(farm.namespace);
-      queue.add(farm.key);
+      term?.add(farm.key);
       addAll(farms.all().filter(({ namespace }) => namespace === farm.namespace)); // pods may be another farm's now
     },
     onSynced: () => {
@@ -88,25 +80,21 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   });
   const namespaces = createNamespaces(api);
   const events = createEvents({ api, clock, log, metrics: eventMetrics, reportingInstance: identity });
-  const databases = openDatabases({
-    ...{ clock, log, allowedHosts: config.allowedDatabaseHosts },
-    mostProbes: Math.max(1, config.workers - workersForOthers),
-    metrics: metrics.sql,
-  });
   const cluster = clusterOf({ api, clock, farms, pods, events, namespaces });
-  const reconciler = createReconciler({
-    ...{ cluster, databases, clock, log, metrics: metrics.farms, identity, version },
-    resyncMs: config.resyncSeconds * 1000,
-    readOnly: config.readOnly,
-  });
-  const workers = startWorkers<FarmKey>({
-    ...{ queue, count: config.workers, clock, log, passTimeoutMs, metrics: metrics.workers("webfarm") },
-    reconcile: (key, signal) => reconciler.reconcile(key, signal),
-    describe: (key) => ({ farm: key }),
-  });
+
+  const begin = (mayWrite: () => boolean): void => {
+    const keys = farms.all().map(({ key }) => key);
+    term = beginTerm({ config, cluster, clock, random, log, metrics, version, identity, mayWrite, keys });
+  };
+  const end = async (graceMs: number): Promise<void> => {
+    await term?.end({ graceMs });
+    term = undefined;
+  };
+  const election = config.leaderElection ? await openElection(options, { begin, end: () => end(0) }) : undefined;
   farms.start();
   const health = await serveHealth({
-    ...{ address: config.httpAddress, metrics, notLive: () => [], notReady: () => notReady(farms, pods) },
+    ...{ address: config.httpAddress, metrics, notReady: () => notReady(farms, pods) },
+    notLive: () => (election?.isAlive() === false ? ["the election has ended by a mistake in the program"] : []),
     onError: (error) => log.warn("Could not answer a request for health or metrics", { error }),
   });
   log.info("The operator runs", {
@@ -114,13 +102,16 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     identity,
     port: health.address.port,
     namespaces: config.namespaces.length === 0 ? "all" : config.namespaces,
+    leaderElection: config.leaderElection,
     readOnly: config.readOnly,
   });
+  if (election === undefined) begin(() => true);
+  else election.start();
   return {
     port: health.address.port,
     stop: async () => {
-      await workers.stop({ graceMs: stopGraceMs });
-      await Promise.all([farms.stop(), pods.stop(), databases.close(), events.stop()]);
+      await (election === undefined ? end(stopGraceMs) : election.stop(() => end(stopGraceMs)));
+      await Promise.all([farms.stop(), pods.stop(), events.stop()]);
       await health.close();
       await api.close();
       log.info("The operator has stopped", { identity });

@@ -1,4 +1,4 @@
-// Metrics of the work queue and the workers under the names that controller-runtime gave them, so that existing dashboards work.
+// Metrics of the work queue, the workers and the election under the names that controller-runtime and client-go gave them, so that existing dashboards work.
 // Structurally these are the interfaces that controller/ declares; it is not imported.
 import { Counter, exponentialBuckets, Gauge, Histogram, type Registry } from "prom-client";
 
@@ -79,6 +79,24 @@ export function queueMetrics(registry: Registry): (name: string) => QueueMetrics
     finished: (workedMs) => works.observe(labels(name), workedMs / 1000),
     retried: () => retries.inc(labels(name)),
   });
+}
+
+export interface ElectionMetrics {
+  leading(isLeading: boolean): void;
+}
+
+/** Call it once a registry; what it returns, once a lease. The name is client-go's. */
+export function electionMetrics(registry: Registry): (name: string) => ElectionMetrics {
+  const status = new Gauge({
+    name: "leader_election_master_status",
+    help: "1 while this process leads, 0 while it stands by. Absent without leader election.",
+    labelNames: ["name"],
+    registers: [registry],
+  });
+  return (name) => {
+    status.set({ name }, 0);
+    return { leading: (isLeading) => status.set({ name }, isLeading ? 1 : 0) };
+  };
 }
 
 const resultLabel = { done: "success", again: "requeue_after", failed: "error" } as const;

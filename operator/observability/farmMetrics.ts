@@ -21,6 +21,8 @@ export interface FarmMetrics {
   farm(key: string, state: FarmState): void;
   /** The farm is gone. */
   forget(key: string): void;
+  /** This process looks after no farm any more: another one tells of them. */
+  forgetAll(): void;
 }
 
 // From 10 ms, about the time of one event and one statement, to what a person would call broken.
@@ -62,6 +64,15 @@ export function farmMetrics(registry: Registry, clock: { now(): number }): FarmM
   const notReady = new Set<string>();
   const seenStates = new Map<string, Set<string>>();
 
+  const forget = (key: string): void => {
+    const labels = labelsOf(key);
+    for (const name of seenStates.get(key) ?? []) servers.remove({ ...labels, state: name });
+    seenStates.delete(key);
+    for (const series of [lastSync, blocked, foreign]) series.remove(labels);
+    notReady.delete(key);
+    degraded.set(notReady.size);
+  };
+
   return {
     registered: (seconds) => {
       if (seconds !== undefined) registration.observe(seconds);
@@ -86,14 +97,8 @@ export function farmMetrics(registry: Registry, clock: { now(): number }): FarmM
       } else notReady.add(key);
       degraded.set(notReady.size);
     },
-    forget: (key) => {
-      const labels = labelsOf(key);
-      for (const name of seenStates.get(key) ?? []) servers.remove({ ...labels, state: name });
-      seenStates.delete(key);
-      for (const series of [lastSync, blocked, foreign]) series.remove(labels);
-      notReady.delete(key);
-      degraded.set(notReady.size);
-    },
+    forget,
+    forgetAll: () => [...seenStates.keys()].forEach(forget),
   };
 }
 

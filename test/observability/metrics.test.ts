@@ -97,6 +97,29 @@ test("a farm's series follow its last pass and are gone with it", async () => {
   expect(await valueOf(metrics, "webfarm_farms_degraded")).toBe(1);
 });
 
+test("a process that looks after no farm any more tells of none, and of them again when it does", async () => {
+  const { metrics } = start();
+  metrics.farms.farm("shop/main", { states: { Stale: 1 }, foreign: 2, blocked: 1, ready: false });
+  metrics.farms.farm("shop/other", { states: { Pending: 1 }, foreign: 0, blocked: 0, ready: true });
+  metrics.farms.forgetAll();
+  expect(await metrics.text()).not.toContain('namespace="shop"');
+  expect(await valueOf(metrics, "webfarm_farms_degraded")).toBe(0);
+  metrics.farms.farm("shop/main", { states: { Registered: 1 }, foreign: 2, blocked: 1, ready: true });
+  expect(await valueOf(metrics, 'webfarm_servers{namespace="shop",name="main",state="Registered"}')).toBe(1);
+});
+
+test("whether a process leads is told under client-go's name, and not at all without an election", async () => {
+  const { metrics } = start();
+  const series = 'leader_election_master_status{name="webfarm-operator"}';
+  expect(await valueOf(metrics, series)).toBeUndefined();
+  const election = metrics.election("webfarm-operator");
+  expect(await valueOf(metrics, series)).toBe(0);
+  election.leading(true);
+  expect(await valueOf(metrics, series)).toBe(1);
+  election.leading(false);
+  expect(await valueOf(metrics, series)).toBe(0);
+});
+
 test("rows, gates, statements and watches are counted", async () => {
   const { clock, metrics } = start();
   metrics.farms.registered(0.015);

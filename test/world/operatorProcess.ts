@@ -43,6 +43,7 @@ export function startOperatorProcess(options: OperatorOptions): OperatorProcess 
       HOME: process.env["HOME"] ?? "",
       KUBECONFIG: options.kubeconfigPath,
       WEBFARM_HTTP_ADDRESS: "127.0.0.1:0",
+      WEBFARM_LEADER_ELECTION: "false", // a process that was killed would be waited for
       ...options.env,
     },
   });
