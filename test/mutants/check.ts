@@ -16,7 +16,10 @@ const jest = (...more: readonly string[]): Pick<Check, "command" | "environment"
 
 export const testFile = (file: string): Check => {
   const project = file.endsWith(".db.test.ts") ? "database" : "unit";
-  return { name: file, ...jest(file, "--selectProjects", project, "--bail", "--silent", "--runInBand", "--forceExit") };
+  return {
+    name: file,
+    ...jest(file, "--selectProjects", project, "--bail", "--silent", "--runInBand", "--forceExit", "--testTimeout=20000"),
+  };
 };
 
 /** In the order in which they are tried: all of them are part of `make test`. */
@@ -37,9 +40,31 @@ export const checks: readonly Check[] = [
   },
   {
     name: "database",
-    ...jest("test/sqlserver", "test/contract", "--selectProjects", "database", "--bail", "--silent", "--runInBand", "--forceExit"),
+    ...jest(
+      "test/sqlserver",
+      "test/contract",
+      "--selectProjects",
+      "database",
+      "--bail",
+      "--silent",
+      "--runInBand",
+      "--forceExit",
+      "--testTimeout=20000",
+    ),
   },
-  { name: "scenarios", ...jest("test/scenarios.test.ts", "--selectProjects", "unit", "--bail", "--silent", "--runInBand", "--forceExit") },
+  {
+    name: "scenarios",
+    ...jest(
+      "test/scenarios.test.ts",
+      "--selectProjects",
+      "unit",
+      "--bail",
+      "--silent",
+      "--runInBand",
+      "--forceExit",
+      "--testTimeout=20000",
+    ),
+  },
   { name: "campaign", command: ["node", "test/simulation/campaign.ts", "--schedules", "2000", "--seed", "1", "--workers", "1"] },
   { name: "explore", command: ["node", "test/simulation/explore.ts", "--quick"] },
 ];
@@ -53,7 +78,7 @@ export interface Verdict {
 
 /** Longer than any check takes: then the run itself is broken. */
 const longestMs = 15 * 60_000;
-const keptOutput = 20_000;
+const keptOutput = 1_000_000;
 
 export async function runCheck({ command: [program, ...args], environment }: Check, directory: string): Promise<Verdict> {
   const startedMs = performance.now();

@@ -1,0 +1,77 @@
+// What a pass asks the API server itself before it begins a wait, gives a row away or removes one: the cache only says what to ask.
+
+import { beforeEach, describe, expect, test } from "@jest/globals";
+import { podHash, readMark } from "../../operator/farm/mark.ts";
+import { ended, pod, uid } from "../farm/build.ts";
+import { FakeWorld } from "./fakeWorld.ts";
+
+let world: FakeWorld;
+const names = (): readonly string[] => world.rows.map(({ name }) => name);
+const isRowOf = (name: string, podUid: string): boolean =>
+  world.rows.some((row) => row.name === name && readMark(row.guid)?.pod === podHash(uid(podUid)));
+
+beforeEach(() => {
+  world = new FakeWorld();
+  world.replicas = 0;
+});
+
+describe("the wait for a missing pod", () => {
+  test("begins when a live read finds it gone, not when the cache lost it", async () => {
+    const hidden = pod();
+    world.put(hidden);
+    await world.settle(5_000);
+    world.delete(hidden); // the cache shows it gone …
+    world.live.set(hidden.name, hidden); // … and the API server has it
+    await world.settle(120_000);
+    expect(names()).toEqual(["shop-a"]);
+    world.live.delete(hidden.name);
+    const goneMs = world.clock.monotonic();
+    await world.settle(39_000); // its grace and ten seconds have not gone by since a live read can have found it gone
+    expect(names()).toEqual(["shop-a"]);
+    await world.settle(90_000);
+    expect(names()).toEqual([]);
+    expect(world.clock.monotonic() - goneMs).toBeGreaterThanOrEqual(40_000);
+  });
+
+  test("begins anew with each new ping of its server", async () => {
+    world.pings = new Map([[1, "first"]]);
+    const gone = pod();
+    world.put(gone);
+    await world.settle(5_000);
+    world.delete(gone);
+    for (let ping = 0; ping < 10; ping += 1) {
+      world.pings.set(1, `ping ${ping}`);
+      await world.settle(30_000);
+      expect(names()).toEqual(["shop-a"]);
+    }
+    await world.settle(75_000);
+    expect(names()).toEqual([]);
+  });
+});
+
+describe("a row is given to the next pod of its name", () => {
+  test("only while the API server has that very pod", async () => {
+    world.put(pod());
+    await world.settle(5_000);
+    world.put(ended());
+    world.live.set("shop-a", pod({ uid: uid("third") }));
+    world.see(pod({ uid: uid("second") })); // the cache has not heard that it is gone already
+    await world.settle(10_000);
+    expect(isRowOf("shop-a", "second")).toBe(false);
+    expect(world.count("mark")).toBe(0);
+    world.delete(pod({ uid: uid("second") }));
+    world.put(pod({ uid: uid("third") }));
+    await world.settle(40_000);
+    expect(isRowOf("shop-a", "third")).toBe(true);
+  });
+
+  test("and not while that pod terminates", async () => {
+    world.put(pod());
+    await world.settle(5_000);
+    world.put(ended());
+    world.see(pod({ uid: uid("second") }));
+    world.live.set("shop-a", pod({ uid: uid("second"), deletionAtMs: 1 }));
+    await world.settle(10_000);
+    expect(world.count("mark")).toBe(0);
+  });
+});
