@@ -141,7 +141,7 @@ export function simCluster({
         () => {
           const now = api.pods.get(key(pod.namespace, pod.name));
           if (now?.uid !== pod.uid) return "gone";
-          truth.gateOpenings.push({ atMs: truth.nowMs, cluster, pod: now, reason, by: process, sentAtMs });
+          truth.noteGate({ cluster, pod: now, reason, by: process, sentAtMs });
           api.putPod({ ...now, gate: now.gate === "absent" ? "absent" : "open" });
           return "opened";
         },

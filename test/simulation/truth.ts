@@ -17,6 +17,7 @@ export interface PodRecord {
   isStored: boolean;
   /** When the object was last removed from the store. */
   goneAtMs: WallMs | undefined;
+  boundAtMs: WallMs | undefined;
   process: Process;
   containersReady: boolean;
   /** How long the process takes to end after it was told to. */
@@ -45,8 +46,16 @@ interface Due {
 export interface Cluster {
   readonly api: ApiServer;
   readonly cutNodes: Set<string>;
+  /** When the store was last taken back. */
+  restoredAtMs: WallMs | undefined;
   /** Of each workload, how many pods it has made: their names never come back. */
   readonly made: Map<string, number>;
+}
+
+export interface Witness {
+  row(change: RowChange): void;
+  gate(opening: GateOpening): void;
+  farm(change: FarmChange): void;
 }
 
 export class Truth {
@@ -58,7 +67,8 @@ export class Truth {
   readonly records = new Map<string, PodRecord>();
   readonly rowChanges: RowChange[] = [];
   readonly gateOpenings: GateOpening[] = [];
-  readonly farmChanges: FarmChange[] = [];
+  /** Told of each committed change in the moment in which it is committed. */
+  onCommit: Witness = { row: () => undefined, gate: () => undefined, farm: () => undefined };
   /** Called for each pod that was written or removed, and for all after a restore. */
   onPod: (record: PodRecord) => void = () => undefined;
   #agenda: Due[] = [];
@@ -69,8 +79,8 @@ export class Truth {
     const known = this.clusters.get(name);
     if (known !== undefined) return known;
     const api = new ApiServer(name);
-    const cluster: Cluster = { api, cutNodes: new Set(), made: new Map() };
-    api.onFarm = (before, after) => void this.farmChanges.push({ atMs: this.nowMs, cluster: name, before, after });
+    const cluster: Cluster = { api, cutNodes: new Set(), made: new Map(), restoredAtMs: undefined };
+    api.onFarm = (before, after) => this.onCommit.farm({ atMs: this.nowMs, cluster: name, before, after });
     api.watchers.add({
       onEvent: (event) => {
         if (event.resource === "pods") this.#notePod(name, event.object, event.type === "put");
@@ -84,9 +94,19 @@ export class Truth {
   database(name: string): SimDatabase {
     const known = this.databases.get(name);
     if (known !== undefined) return known;
-    const database = new SimDatabase(name, (change) => void this.rowChanges.push({ ...change, atMs: this.nowMs }));
+    const database = new SimDatabase(name, (change) => {
+      const committed = { ...change, atMs: this.nowMs };
+      this.rowChanges.push(committed);
+      this.onCommit.row(committed);
+    });
     this.databases.set(name, database);
     return database;
+  }
+
+  noteGate(opening: Omit<GateOpening, "atMs">): void {
+    const committed = { ...opening, atMs: this.nowMs };
+    this.gateOpenings.push(committed);
+    this.onCommit.gate(committed);
   }
 
   /** Never twice the same, also not after a restore. */
@@ -104,6 +124,7 @@ export class Truth {
       last: pod,
       isStored: false,
       goneAtMs: undefined,
+      boundAtMs: undefined,
       process: { restarting: false, rebirths: 0 },
       containersReady: false,
       stopMs: 2_000,
@@ -179,10 +200,12 @@ export class Truth {
     record.last = pod;
     record.isStored = isStored;
     record.goneAtMs = isStored ? undefined : this.nowMs;
+    if (pod.node !== undefined) record.boundAtMs ??= this.nowMs;
     this.onPod(record);
   }
 
   #noteRestore(cluster: string, api: ApiServer): void {
+    this.cluster(cluster).restoredAtMs = this.nowMs;
     for (const record of this.records.values()) {
       if (record.cluster !== cluster) continue;
       const pod = api.pods.get(key(record.last.namespace, record.last.name));

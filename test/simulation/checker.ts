@@ -1,0 +1,236 @@
+// Judges every committed change of the simulated world in the moment in which it is committed, by the promises of the design. It shares no
+// code with operator/ (no import, not even types) and computes marks on its own. Whatever it reports is a row lost, a row touched, or a gate
+// opened that should not have been; what the promises except is counted apart.
+
+import { FarmHistory } from "./farmHistory.ts";
+import { partsOf, podPart } from "./marks.ts";
+import type { GateOpening, PodObject, RowChange, RowObject, WallMs, Writer } from "./objects.ts";
+import { isLive, saysEnded } from "./truth.ts";
+import type { PodRecord, Truth } from "./truth.ts";
+
+export type Rule =
+  | "liveRowRemoved"
+  | "livePodsRowRemoved"
+  | "liveRowHandedOver"
+  | "foreignRowTouched"
+  | "rowWithoutMark"
+  | "nameTwice"
+  | "withoutApproval"
+  | "gateWithoutRow"
+  | "gateTooEarly"
+  | "gateWithoutCause"
+  | "approval"
+  | "writeAfterLease";
+
+export interface Violation {
+  readonly rule: Rule;
+  readonly atMs: WallMs;
+  readonly text: string;
+}
+
+/** What the promises except, and what they say nothing about: for reports. */
+export interface Counts {
+  /** Rows removed of processes that lived longer than the wait of promise 3 after their pod's object had gone. */
+  outlived: number;
+  /** Rows handed to the next pod of their name while the process of the last, whose object is gone, lived. */
+  handedOverAlive: number;
+  /** The store went back in time after the statement was sent, and the pod that had ended is there again. */
+  reborn: number;
+  /** Removed by approval, by RemoveAll, as surplus duplicates. */
+  approved: number;
+  removeAll: number;
+  duplicates: number;
+  removed: number;
+  inserted: number;
+  marked: number;
+  /** Statements that were executed although the lease of their sender had ended meanwhile. */
+  afterLease: number;
+}
+
+type OperatorWriter = Extract<Writer, { readonly kind: "operator" }>;
+
+const folded = (name: string): string => name.trimEnd().toLowerCase();
+const padMs = 10_000;
+
+export class Checker {
+  readonly counts: Counts = {
+    ...{ outlived: 0, handedOverAlive: 0, reborn: 0, approved: 0, removeAll: 0, duplicates: 0 },
+    ...{ removed: 0, inserted: 0, marked: 0, afterLease: 0 },
+  };
+  readonly #truth: Truth;
+  readonly #farms = new Map<string, FarmHistory>();
+  readonly #byHash = new Map<string, PodRecord>();
+  /** Hashes of pods that ever had a row of their own. */
+  readonly #everRegistered = new Set<string>();
+  #violations: Violation[] = [];
+  #seen = { records: 0 };
+
+  /** Judges from now on. One for each world. */
+  constructor(truth: Truth) {
+    this.#truth = truth;
+    truth.onCommit = {
+      row: (change) => this.#judgeRow(change),
+      gate: (opening) => this.#judgeGate(opening),
+      farm: (change) => {
+        const farm = change.after ?? change.before;
+        if (farm === undefined) return;
+        for (const wrong of this.#history(change.cluster, `${farm.namespace}/${farm.name}`).note(truth, change))
+          this.#report("approval", wrong);
+      },
+    };
+  }
+
+  /** What was found since the last call. */
+  take(): readonly Violation[] {
+    const found = this.#violations;
+    if (found.length > 0) this.#violations = [];
+    return found;
+  }
+
+  history(cluster: string, farm: string): FarmHistory | undefined {
+    return this.#farms.get(`${cluster}/${farm}`);
+  }
+
+  #history(cluster: string, farm: string): FarmHistory {
+    const at = `${cluster}/${farm}`;
+    const known = this.#farms.get(at);
+    if (known !== undefined) return known;
+    const made = new FarmHistory();
+    this.#farms.set(at, made);
+    return made;
+  }
+
+  #report(rule: Rule, text: string): void {
+    this.#violations.push({ rule, atMs: this.#truth.nowMs, text });
+  }
+
+  #judgeRow(change: RowChange): void {
+    const { before, after, by } = change;
+    if (after !== undefined) this.#noteRegistered(after);
+    if (by.kind !== "operator") return;
+    const farm = this.#history(by.cluster, by.farm);
+    if (before === undefined) this.#judgeInsert(change, after, by, farm);
+    else this.#judgeChange(change, before, by, farm);
+  }
+
+  #noteRegistered({ guid }: RowObject): void {
+    const parts = partsOf(guid);
+    if (parts !== undefined) this.#everRegistered.add(parts.pod);
+  }
+
+  #judgeInsert({ database }: RowChange, after: RowObject | undefined, by: OperatorWriter, farm: FarmHistory): void {
+    if (after === undefined) return;
+    this.counts.inserted += 1;
+    if (farm.kinship(after) !== "ours")
+      this.#report("rowWithoutMark", `${by.process} made row ${told(after)} without the mark of ${by.farm}`);
+    const same = [...this.#truth.database(database).rows.values()].filter(({ name }) => folded(name) === folded(after.name));
+    if (same.length > 1) this.#report("nameTwice", `${by.process} made row ${told(after)} beside another of that name`);
+  }
+
+  #judgeChange({ database, after }: RowChange, before: RowObject, by: OperatorWriter, farm: FarmHistory): void {
+    const kin = farm.kinship(before);
+    const deed = `${by.process} ${after === undefined ? "removed" : "changed"} row ${told(before)}`;
+    if (after === undefined) this.counts.removed += 1;
+    else this.counts.marked += 1;
+    if (kin === "foreign") {
+      this.#report("foreignRowTouched", `${deed}, which is not of ${by.farm}`);
+      return;
+    }
+    if (after !== undefined && farm.kinship(after) !== "ours") this.#report("rowWithoutMark", `${deed} to ${told(after)}`);
+    if (farm.isApproved(before, by.sentAtMs)) {
+      this.counts.approved += 1;
+      return;
+    }
+    if (after === undefined && isRemoveAll(farm, by) && kin === "ours") {
+      this.counts.removeAll += 1;
+      return;
+    }
+    if (after === undefined && this.#isDuplicate(database, before)) {
+      this.counts.duplicates += 1;
+      return;
+    }
+    if (kin !== "ours" && after === undefined) this.#report("withoutApproval", `${deed} (${kin}), which nobody approved`);
+    const owner = this.#ownerOf(before);
+    if (owner !== undefined && partsOf(after?.guid ?? null)?.pod !== podPart(owner.uid)) this.#judgeLoss(owner, deed, after, by, farm);
+  }
+
+  /** The pod `owner` has lost a row with its mark. */
+  #judgeLoss(owner: PodRecord, deed: string, after: RowObject | undefined, by: OperatorWriter, farm: FarmHistory): void {
+    const stored = this.#truth.stored(owner);
+    const isThere = stored?.node !== undefined && !saysEnded(stored);
+    if (!isThere && !isLive(owner)) return;
+    if ((this.#truth.cluster(owner.cluster).restoredAtMs ?? -Infinity) > by.sentAtMs) {
+      this.counts.reborn += 1;
+      return;
+    }
+    if (!isThere && after !== undefined) {
+      this.counts.handedOverAlive += 1;
+      return;
+    }
+    if (!isThere && this.#truth.nowMs - (owner.goneAtMs ?? Infinity) >= waitMs(owner.last, farm)) {
+      this.counts.outlived += 1;
+      return;
+    }
+    const why = `${isLive(owner) ? "its process lives" : "it is there"}, ${isThere ? "its object has not ended" : `its object went ${owner.goneAtMs ?? "never"}`}`;
+    const rule = after !== undefined ? "liveRowHandedOver" : isLive(owner) ? "liveRowRemoved" : "livePodsRowRemoved";
+    this.#report(rule, `${deed} of pod ${owner.last.name} (${owner.uid}): ${why}`);
+  }
+
+  /** Another row of the same name, which came before. */
+  #isDuplicate(database: string, { serverID, name }: RowObject): boolean {
+    return [...this.#truth.database(database).rows.values()].some((row) => folded(row.name) === folded(name) && row.serverID < serverID);
+  }
+
+  #ownerOf({ guid }: RowObject): PodRecord | undefined {
+    const parts = partsOf(guid);
+    if (parts === undefined) return undefined;
+    const { records } = this.#truth;
+    if (this.#seen.records !== records.size) {
+      for (const record of records.values()) this.#byHash.set(podPart(record.uid), record);
+      this.#seen.records = records.size;
+    }
+    return this.#byHash.get(parts.pod);
+  }
+
+  #judgeGate({ atMs, cluster, pod, reason, by, sentAtMs }: GateOpening): void {
+    const farms = [...this.#farms].flatMap(([at, farm]) => (at.startsWith(`${cluster}/${pod.namespace}/`) ? [farm] : []));
+    const deed = `${by} opened the gate of pod ${pod.name} (${pod.uid}) with reason ${reason}`;
+    if (reason === "Registered") {
+      if (!this.#everRegistered.has(podPart(pod.uid))) this.#report("gateWithoutRow", `${deed}, which never had a row`);
+      return;
+    }
+    if (reason === "FailOpen") {
+      const boundAtMs = this.#truth.recordOf(pod.uid).boundAtMs ?? Infinity;
+      const seconds = farms.flatMap(({ versions }) => versions.map(({ farm }) => farm.spec.readinessGate?.failOpenSeconds ?? 300));
+      if (atMs < boundAtMs + Math.min(...seconds.filter((one) => one > 0)) * 1_000)
+        this.#report("gateTooEarly", `${deed} ${atMs - boundAtMs} ms after it was bound`);
+      return;
+    }
+    const cause = causes[reason];
+    if (cause === undefined || !farms.some((farm) => farm.everWas(sentAtMs, cause))) this.#report("gateWithoutCause", deed);
+  }
+}
+
+type Farm = FarmHistory["versions"][number]["farm"];
+
+/** What the WebFarm must have said for a gate to open with this reason. */
+const causes: Readonly<Record<string, (farm: Farm) => boolean>> = {
+  Suspended: (farm) => farm.spec.suspend === true,
+  Observe: (farm) => farm.spec.policy === "Observe" || "fieldOfNextYear" in farm.spec,
+  PolicyForbids: (farm) => farm.spec.policy === "CreateOnly" || farm.spec.policy === "UpsertOnly",
+  Deleting: (farm) => farm.deletionAtMs !== undefined,
+  ReadOnly: () => true,
+};
+
+/** The least that an operator waits after a pod's object has gone, its end unseen. */
+function waitMs(last: PodObject, farm: FarmHistory): number {
+  const graceMs = last.graceSeconds * 1_000 + padMs;
+  const isGuessed = last.disruption === "DeletionByPodGC" || last.disruption === "DeletionByTaintManager";
+  const lost = farm.versions.map((one) => (one.farm.spec.removal?.nodeLostSeconds ?? 300) * 1_000);
+  return isGuessed ? Math.max(graceMs, Math.min(...lost)) : graceMs;
+}
+
+const isRemoveAll = (farm: FarmHistory, { sentAtMs }: OperatorWriter): boolean =>
+  farm.everWas(sentAtMs, (one) => one.deletionAtMs !== undefined && one.spec.deletionPolicy === "RemoveAll");
+
+const told = ({ serverID, name, guid }: RowObject): string => `${serverID} ${name} ${guid ?? "without GUID"}`;

@@ -1,0 +1,152 @@
+// Ends every fault of a world and waits, on its clock, until each farm is as it should be: every living bound pod has its own row and an open
+// gate, and every row of the farm is a pod's own or listed as needing a person. Shares no code with operator/.
+
+import { key, workloadKey } from "./apiServer.ts";
+import { look } from "./kubelet.ts";
+import { namespacePart, ownerPart, partsOf, podPart } from "./marks.ts";
+import { defaultDatabase } from "./names.ts";
+import type { FarmMember, FarmObject, PodObject, RowObject, WorkloadKind } from "./objects.ts";
+import { saysEnded } from "./truth.ts";
+import type { Cluster, Truth } from "./truth.ts";
+import type { World } from "./world.ts";
+
+/** Longer than every wait of the design: 300 s for a lost node, 120 s for a deletion, 10 minutes for what was removed as missing. */
+export const mostConvergenceMs = 25 * 60_000;
+/** Of one operator, from the end of the faults. */
+export const mostPasses = 600;
+
+/** Nothing goes wrong any more; operators run, nodes are back, processes that ignored their end obey. */
+export async function endFaults(world: World): Promise<void> {
+  const { truth } = world;
+  for (const operator of world.operators.values()) {
+    const { faults } = operator;
+    faults.armed = [];
+    faults.isApiSilent = faults.isDatabaseSilent = false;
+    faults.forbidden.clear();
+    operator.isStalled = false;
+    operator.process?.resume();
+    for (const effect of operator.process?.effects.values() ?? []) effect.fail(new Error("The connection was reset."));
+  }
+  for (const database of truth.databases.values()) database.isGone = false;
+  for (const cluster of truth.clusters.values()) cluster.cutNodes.clear();
+  for (const record of truth.records.values()) {
+    record.isDeaf = false;
+    if (truth.isAutomatic) look(truth, record);
+  }
+  for (const name of truth.clusters.keys()) {
+    const own = [...world.operators.values()].filter(({ cluster }) => cluster === name);
+    if (own.length > 0 && own.every(({ process }) => process === undefined)) own[0]?.start();
+  }
+  await world.settle();
+}
+
+/** Answers what is still wrong when the time is over; empty: converged. Returns as soon as nothing is wrong. */
+export async function untilConverged(world: World): Promise<readonly string[]> {
+  await endFaults(world);
+  const endMs = world.truth.nowMs + mostConvergenceMs;
+  const passesBefore = new Map(world.processes().map((process) => [process.name, process.passes]));
+  let wrong = whatIsWrong(world.truth);
+  while (wrong.length > 0 && world.truth.nowMs < endMs) {
+    const nextMs = world.nextDueMs();
+    if (nextMs === Infinity) break;
+    await world.pass(Math.max(1, Math.min(nextMs, endMs) - world.truth.nowMs));
+    wrong = whatIsWrong(world.truth);
+  }
+  const spun = world
+    .processes()
+    .filter(({ name, passes }) => passes - (passesBefore.get(name) ?? 0) > mostPasses)
+    .map(({ name, passes }) => `${name} made ${passes} passes`);
+  return [...wrong, ...spun];
+}
+
+/** One sentence for each thing that is not as it should be at rest. */
+export function whatIsWrong(truth: Truth): readonly string[] {
+  return [...truth.clusters].flatMap(([name, cluster]) =>
+    [...cluster.api.farms.values()].flatMap((farm) =>
+      wrongOf(truth, cluster, farm).map((text) => `${name}/${farm.namespace}/${farm.name}: ${text}`),
+    ),
+  );
+}
+
+function wrongOf(truth: Truth, cluster: Cluster, farm: FarmObject): readonly string[] {
+  if (farm.deletionAtMs !== undefined) return ["it is still being deleted"];
+  const { api } = cluster;
+  const pods = [...api.pods.values()].filter((pod) => pod.namespace === farm.namespace && isWanted(pod));
+  const claimed = pods.filter((pod) => isFirst(cluster, farm, pod));
+  const closed = claimed.filter(({ gate }) => gate === "closed").map((pod) => `the gate of pod ${pod.name} is closed`);
+  const databaseName = databaseOf(cluster, farm);
+  if (!mayWrite(farm) || databaseName === undefined) return closed;
+  const database = truth.database(databaseName);
+  if (database.mode !== "2") return closed;
+  const rows = [...database.rows.values()];
+  return [...closed, ...podsWithoutRow(cluster, farm, claimed, rows), ...rowsWithoutPod(cluster, farm, rows)];
+}
+
+const isWanted = (pod: PodObject): boolean =>
+  pod.node !== undefined && pod.deletionAtMs === undefined && pod.phase !== "Failed" && pod.phase !== "Succeeded";
+
+const mayWrite = ({ spec }: FarmObject): boolean => spec.policy !== "Observe" && spec.suspend !== true && !("fieldOfNextYear" in spec);
+
+/** The oldest farm that selects the pod has it. */
+function isFirst(cluster: Cluster, farm: FarmObject, pod: PodObject): boolean {
+  const selecting = [...cluster.api.farms.values()].filter(
+    (one) => one.namespace === farm.namespace && one.spec.members.some((member) => selects(cluster, farm.namespace, member, pod)),
+  );
+  const first = selecting.toSorted((a, b) => a.createdAtMs - b.createdAtMs || (a.uid < b.uid ? -1 : 1))[0];
+  return first?.uid === farm.uid;
+}
+
+function selects({ api }: Cluster, namespace: string, { selector, workloadRef }: FarmMember, pod: PodObject): boolean {
+  const workload =
+    workloadRef === undefined ? undefined : api.workloads.get(workloadKey(namespace, workloadRef.kind as WorkloadKind, workloadRef.name));
+  const labels = selector?.matchLabels ?? workload?.labels;
+  return labels !== undefined && Object.entries(labels).every(([name, value]) => pod.labels[name] === value);
+}
+
+function databaseOf({ api }: Cluster, { namespace, spec }: FarmObject): string | undefined {
+  const ref = spec.database.connectionStringSecretRef;
+  const text = api.secrets.get(key(namespace, ref.name))?.data[ref.key];
+  return text === undefined ? undefined : (/(?:^|;)Database=([^;]+)/.exec(text)?.[1] ?? defaultDatabase);
+}
+
+interface Listed {
+  readonly name: string;
+  readonly state: string;
+  readonly podUID?: string;
+  readonly serverID?: number;
+}
+
+const listed = (farm: FarmObject): readonly Listed[] => (farm.status["servers"] ?? []) as readonly Listed[];
+
+const ownerOf = ({ api }: Cluster, { namespace, name, spec }: FarmObject): { readonly ownerId: string; readonly uid: string } => {
+  const uid = api.namespaces.get(namespace)?.uid ?? "";
+  return { ownerId: spec.ownerId ?? `${uid}/${name}`, uid };
+};
+
+/** A pod that has none must be listed as in conflict, or as too many. */
+function podsWithoutRow(cluster: Cluster, farm: FarmObject, pods: readonly PodObject[], rows: readonly RowObject[]): readonly string[] {
+  const { ownerId, uid } = ownerOf(cluster, farm);
+  return pods.flatMap((pod) => {
+    const own = rows.filter((row) => {
+      const parts = partsOf(row.guid);
+      return parts?.pod === podPart(pod.uid) && parts.owner === ownerPart(ownerId, row.name) && parts.namespace === namespacePart(uid);
+    });
+    const isExcused = listed(farm).some(({ podUID, state }) => podUID === pod.uid && (state === "Conflict" || state === "LimitReached"));
+    if (own.length === 1 || (own.length === 0 && isExcused)) return [];
+    return [`pod ${pod.name} (${pod.uid}) has ${own.length} rows`];
+  });
+}
+
+/** A row of the farm is that of a pod that has not ended, or listed as one that needs a person. */
+function rowsWithoutPod(cluster: Cluster, farm: FarmObject, rows: readonly RowObject[]): readonly string[] {
+  if (farm.spec.policy !== "Sync") return [];
+  const { ownerId } = ownerOf(cluster, farm);
+  const owners = [ownerId, ...(farm.spec.formerOwnerIds ?? [])];
+  const present = new Set([...cluster.api.pods.values()].filter((pod) => !saysEnded(pod)).map((pod) => podPart(pod.uid)));
+  return rows.flatMap((row) => {
+    const parts = partsOf(row.guid);
+    if (parts === undefined || !owners.some((owner) => parts.owner === ownerPart(owner, row.name)) || present.has(parts.pod)) return [];
+    const isListed = listed(farm).some(({ serverID, state }) => serverID === row.serverID && (state === "Blocked" || state === "Conflict"));
+    return isListed ? [] : [`row ${row.serverID} ${row.name} is no pod's`];
+  });
+}
