@@ -19,9 +19,19 @@ interface EnvVar {
   readonly valueFrom?: unknown;
 }
 
+interface Selector {
+  readonly matchLabels: Readonly<Record<string, string>>;
+}
+
 interface PodTemplate {
+  readonly metadata: { readonly labels: Readonly<Record<string, string>> };
   readonly spec: {
     readonly serviceAccountName: string;
+    readonly topologySpreadConstraints: readonly {
+      readonly topologyKey: string;
+      readonly whenUnsatisfiable: string;
+      readonly labelSelector: Selector;
+    }[];
     readonly containers: readonly { readonly image: string; readonly env: readonly EnvVar[] }[];
   };
 }
@@ -30,7 +40,13 @@ interface Manifest {
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly namespace?: string; readonly annotations?: Readonly<Record<string, string>> };
   readonly rules?: readonly Rule[];
-  readonly spec?: { readonly replicas?: number; readonly strategy?: { readonly type: string }; readonly template?: PodTemplate };
+  readonly spec?: {
+    readonly replicas?: number;
+    readonly strategy?: { readonly type: string; readonly rollingUpdate?: object };
+    readonly selector?: Selector;
+    readonly maxUnavailable?: number;
+    readonly template?: PodTemplate;
+  };
 }
 
 const root = join(import.meta.dirname, "../..");
@@ -78,6 +94,9 @@ test("Helm's linter has nothing to say against it", async () => {
 
 describe("A real API server accepts", () => {
   const everything = () => ({
+    replicas: 3,
+    podDisruptionBudget: { enabled: true },
+    topologySpreadConstraints: [{ topologyKey: "rack", maxSkew: 1, whenUnsatisfiable: "DoNotSchedule" }],
     watchNamespaces: [watched],
     image: { digest: `sha256:${"0".repeat(64)}` },
     imagePullSecrets: [{ name: "registry" }],
@@ -99,6 +118,7 @@ describe("A real API server accepts", () => {
     ["the defaults", () => ({})],
     ["everything set", everything],
     ["everything switched off", () => ({ crds: { enabled: false }, rbac: { create: false }, metrics: { service: { enabled: false } } })],
+    ["a single replica", () => ({ replicas: 1 })],
   ])("what comes of %s", async (_what, values) => {
     const input = await render(values());
     const args = ["apply", "--server-side", "--force-conflicts", "--field-manager", "chart-test", "--dry-run=server", "--validate=strict"];
@@ -177,9 +197,25 @@ describe("Its rights", () => {
 });
 
 describe("The Deployment", () => {
-  test("is one process, and the old one goes first", async () => {
+  test("has a standby, and a rollout never has fewer pods than that", async () => {
     const { spec } = only(await manifests({}), "Deployment");
-    expect([spec?.replicas, spec?.strategy?.type]).toEqual([1, "Recreate"]);
+    expect(spec?.replicas).toBe(2);
+    expect(spec?.strategy).toEqual({ type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } });
+  });
+
+  test("spreads its own pods over nodes and zones without insisting on it, or as it is told", async () => {
+    const { metadata, spec } = podTemplate(await manifests({ podLabels: { a: "b" } }));
+    expect(spec.topologySpreadConstraints.map(({ topologyKey }) => topologyKey)).toEqual([
+      "kubernetes.io/hostname",
+      "topology.kubernetes.io/zone",
+    ]);
+    for (const { whenUnsatisfiable, labelSelector } of spec.topologySpreadConstraints) {
+      expect(whenUnsatisfiable).toBe("ScheduleAnyway");
+      expect(metadata.labels).toMatchObject(labelSelector.matchLabels);
+    }
+    const own = [{ topologyKey: "rack", maxSkew: 1, whenUnsatisfiable: "DoNotSchedule" }];
+    const told = podTemplate(await manifests({ topologySpreadConstraints: own }));
+    expect(told.spec.topologySpreadConstraints).toEqual(own);
   });
 
   test("has an environment that the operator understands", async () => {
@@ -213,6 +249,23 @@ describe("The Deployment", () => {
   });
 });
 
+describe("A PodDisruptionBudget", () => {
+  const budgets = async (values: object): Promise<readonly Manifest[]> =>
+    (await manifests(values)).filter(({ kind }) => kind === "PodDisruptionBudget");
+
+  test("lets a drain take one of the operator's pods at a time", async () => {
+    const all = await manifests({});
+    const { spec } = only(all, "PodDisruptionBudget");
+    expect(spec?.maxUnavailable).toBe(1);
+    expect(spec?.selector).toEqual(only(all, "Deployment").spec?.selector);
+  });
+
+  test("is not made where it would forbid every drain, or nobody wants it", async () => {
+    expect(await budgets({ replicas: 1 })).toEqual([]);
+    expect(await budgets({ podDisruptionBudget: { enabled: false } })).toEqual([]);
+  });
+});
+
 describe("The CRD", () => {
   const rendered = async (values: object): Promise<Manifest | undefined> =>
     (await manifests(values)).find(({ kind }) => kind === "CustomResourceDefinition");
@@ -242,20 +295,25 @@ describe("A ServiceMonitor", () => {
 
 test("Installed, upgraded and uninstalled it leaves the CRD and the WebFarms where they were", async () => {
   const release = ["shop", chart, "--namespace", namespace];
-  expect(await cluster.helm(["install", ...release])).toContain("WebFarms in all namespaces");
+  expect(await cluster.helm(["install", ...release])).toMatch(/WebFarms in all namespaces[^]*One of its 2 pods leads/);
   await cluster.kubectl(["wait", "--for=condition=Established", "crd/webfarms.webfarm.dev", "--timeout=30s"]);
   await served(cluster);
   await cluster.kubectl(["--namespace", namespace, "create", "-f", join(root, "crds/examples/minimal.yaml")]);
-  expect(await cluster.helm(["upgrade", ...release, "--set", "config.readOnly=true"])).toContain("It is read-only");
+  expect(await cluster.helm(["upgrade", ...release, "--set", "config.readOnly=true,replicas=1"])).toMatch(
+    /a single pod[^]*It is read-only/,
+  );
   await cluster.helm(["uninstall", "shop", "--namespace", namespace]);
   expect(await cluster.kubectl(["--namespace", namespace, "get", "wf", "shop", "-o", "name"])).toBe("webfarm.webfarm.dev/shop\n");
-  expect(await cluster.kubectl(["--namespace", namespace, "get", "deployments,serviceaccounts,roles", "-o", "name"])).toBe("");
+  expect(
+    await cluster.kubectl(["--namespace", namespace, "get", "deployments,serviceaccounts,roles,poddisruptionbudgets", "-o", "name"]),
+  ).toBe("");
   expect(await cluster.helm(["install", ...release])).toContain("STATUS: deployed");
 });
 
 describe("Values are refused", () => {
   test.each([
-    ["unknown ones", { replicas: 2 }, "additional properties 'replicas' not allowed"],
+    ["unknown ones", { replica: 2 }, "additional properties 'replica' not allowed"],
+    ["fewer processes than none", { replicas: -1 }, "/replicas"],
     ["unknown ones inside", { config: { logLevel: "info", retries: 3 } }, "additional properties 'retries' not allowed"],
     ["a log level that there is not", { config: { logLevel: "trace" } }, "/config/logLevel"],
     ["no pause between reads", { config: { resyncSeconds: 0 } }, "/config/resyncSeconds"],
