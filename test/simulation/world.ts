@@ -147,6 +147,11 @@ export class World {
     return this.processes().flatMap(({ effects }) => [...effects.values()]);
   }
 
+  /** How many effects were ever sent. */
+  get effectsSent(): number {
+    return this.#effects;
+  }
+
   get #deliversEvents(): boolean {
     return this.#options.deliversEvents ?? true;
   }
