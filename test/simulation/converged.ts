@@ -28,7 +28,10 @@ export async function endFaults(world: World): Promise<void> {
     for (const effect of operator.process?.effects.values() ?? []) effect.fail(new Error("The connection was reset."));
   }
   for (const database of truth.databases.values()) database.isGone = false;
-  for (const cluster of truth.clusters.values()) cluster.cutNodes.clear();
+  for (const cluster of truth.clusters.values()) {
+    cluster.cutNodes.clear();
+    cluster.controllersRest = false;
+  }
   for (const record of truth.records.values()) {
     record.isDeaf = false;
     if (truth.isAutomatic) look(truth, record);

@@ -14,6 +14,7 @@ type Kinds =
   | `deployment${"Made" | "Scaled" | "RolledOut" | "Deleted" | "Selects" | "MakesPod"}`
   | `set${"Made" | "Scaled" | "Deleted" | "MakesPod"}`
   | `pods${"Grace" | "WithoutGate"}`
+  | `controllers${"Rest" | "Work"}`
   | `node${"Cut" | "Back" | "Tainted" | "Collected"}`
   | `etcd${"Saved" | "Restored"}`;
 
@@ -58,6 +59,8 @@ export const stepsOfCluster: Deeds<Kinds> = {
   podsGrace: (place, { name, duration }) => change(place, kindOf(place, name), name, { graceSeconds: Math.round(duration / 1_000) }),
   podsWithoutGate: (place, { name }) => change(place, kindOf(place, name), name, { hasGate: false }),
 
+  controllersRest: (place) => void (place.in.controllersRest = true),
+  controllersWork: (place) => void (place.in.controllersRest = false),
   nodeCut: ({ truth, cluster }, { node }) => cutNode(truth, cluster, node),
   nodeBack: ({ truth, cluster }, { node }) => rejoinNode(truth, cluster, node),
   nodeTainted: ({ truth, cluster }, { node }) => giveUpNode(truth, cluster, node, "taint"),

@@ -9,7 +9,7 @@ import { deleteFarm } from "./workloads.ts";
 import { Inapplicable } from "./inapplicable.ts";
 
 type Kinds =
-  | `farm${"Made" | "Deleted" | "Policy" | "DeletionPolicy" | "Owner" | "FormerOwner" | "Secret" | "FailOpen" | "NodeLost"}`
+  | `farm${"Made" | "Deleted" | "Policy" | "DeletionPolicy" | "Owner" | "FormerOwner" | "Secret" | "FailOpen" | "NodeLost" | "Limit" | "Unlimited"}`
   | `farm${"Suspended" | "Resumed" | "Newer" | "Older" | "DeploymentMember" | "SetMember" | "LabelMember" | "MemberGone"}`
   | `farm${"Approved" | "SkipCleanup" | "Forced"}`;
 
@@ -41,6 +41,8 @@ export const stepsOfFarm: Deeds<Kinds> = {
     respec(place, farm, { database: { connectionStringSecretRef: { name: secret, key: "CMSConnectionString" } } }),
   farmFailOpen: (place, { farm, duration }) => respec(place, farm, { readinessGate: { failOpenSeconds: duration / 1_000 } }),
   farmNodeLost: (place, { farm, duration }) => respec(place, farm, { removal: { nodeLostSeconds: duration / 1_000 } }),
+  farmLimit: (place, { farm, count }) => respec(place, farm, { maxServers: count }),
+  farmUnlimited: (place, { farm }) => respec(place, farm, { maxServers: 0 }),
   farmSuspended: (place, { farm }) => respec(place, farm, { suspend: true }),
   farmResumed: (place, { farm }) => respec(place, farm, { suspend: false }),
   farmNewer: (place, { farm }) => respec(place, farm, { fieldOfNextYear: true }),

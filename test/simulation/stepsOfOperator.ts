@@ -6,7 +6,7 @@ import type { SimOperator, SimProcess } from "./simOperator.ts";
 import { Inapplicable } from "./inapplicable.ts";
 
 type Kinds =
-  | `operator${"Starts" | "Crashes" | "CrashesBefore" | "CrashesAfter" | "Pauses" | "PausesBefore" | "PausesAfter" | "Resumes"}`
+  | `operator${"Starts" | "Crashes" | "CrashesBefore" | "CrashesAfter" | "Pauses" | "PausesBefore" | "PausesAfter" | "PausesBeforeNext" | "Resumes"}`
   | `cache${"Stalls" | "CatchesUp" | "SeesOne" | "Relists"}`
   | `effect${"Late" | "Lost" | "NotApplied" | "Refused" | "Hangs" | "MeetsChange"}`
   | `api${"Silent" | "Answers" | "Forbids" | "Allows"}`
@@ -30,6 +30,8 @@ export const stepsOfOperator: Deeds<Kinds> = {
     arm(place, operator, "effect", { kind: "pauseBefore", forMs: duration }, nth - 1),
   operatorPausesAfter: (place, { operator, duration, nth }) =>
     arm(place, operator, "effect", { kind: "pauseAfter", forMs: duration }, nth - 1),
+  operatorPausesBeforeNext: (place, { operator, duration, target }) =>
+    arm(place, operator, target, { kind: "pauseBefore", forMs: duration }),
   operatorResumes: (place, { operator }) => {
     const process = processOf(place, operator);
     if (process.pausedUntilMs === undefined) throw new Inapplicable(`Operator ${operator} is not paused`);

@@ -6,6 +6,7 @@ import { becomeReady, bind, crash, deletePod, exit, reap, restart, start } from 
 import type { PodObject } from "./objects.ts";
 import { isLive } from "./truth.ts";
 import type { PodRecord } from "./truth.ts";
+import { controllerOf } from "./workloads.ts";
 import { Inapplicable } from "./inapplicable.ts";
 
 type Kinds =
@@ -68,9 +69,18 @@ export const stepsOfPod: Deeds<Kinds> = {
     reap(place.truth, record);
   },
   podRelabelled: (place, { pod, label }) => {
-    put(place, { ...storedPod(place, pod).last, labels: { app: label } });
+    put(place, owned(place, { ...storedPod(place, pod).last, labels: { app: label } }));
   },
 };
+
+/** Controllers let go of pods that they do not select any more, and take those that they select and nobody has. */
+function owned({ in: { api } }: Place, { controller: before, ...pod }: PodObject): PodObject {
+  const owner = [...api.workloads.values()].find(
+    ({ namespace, labels }) => namespace === pod.namespace && labels["app"] === pod.labels["app"],
+  );
+  if (owner === undefined) return pod;
+  return { ...pod, controller: before?.uid === owner.uid ? before : controllerOf(owner) };
+}
 
 function put({ in: { api } }: Place, pod: PodObject): void {
   api.putPod(pod);

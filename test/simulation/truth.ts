@@ -46,6 +46,8 @@ interface Due {
 export interface Cluster {
   readonly api: ApiServer;
   readonly cutNodes: Set<string>;
+  /** Nobody makes or deletes pods for workloads: an upgrade of the control plane. */
+  controllersRest: boolean;
   /** When the store was last taken back. */
   restoredAtMs: WallMs | undefined;
   /** Of each workload, how many pods it has made: their names never come back. */
@@ -79,7 +81,7 @@ export class Truth {
     const known = this.clusters.get(name);
     if (known !== undefined) return known;
     const api = new ApiServer(name);
-    const cluster: Cluster = { api, cutNodes: new Set(), made: new Map(), restoredAtMs: undefined };
+    const cluster: Cluster = { api, cutNodes: new Set(), controllersRest: false, made: new Map(), restoredAtMs: undefined };
     api.onFarm = (before, after) => this.onCommit.farm({ atMs: this.nowMs, cluster: name, before, after });
     api.watchers.add({
       onEvent: (event) => {

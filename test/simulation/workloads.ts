@@ -11,6 +11,7 @@ const mostRounds = 200;
 /** Until nothing is left to do; throws where they never agree. */
 export function runControllers(truth: Truth): void {
   for (const [name, cluster] of truth.clusters) {
+    if (cluster.controllersRest) continue;
     let rounds = 0;
     while (namespaces(truth, cluster) || collect(truth, name, cluster) || workloads(truth, name, cluster)) {
       rounds += 1;
@@ -107,17 +108,17 @@ export function makePod(truth: Truth, cluster: string, workload: WorkloadObject,
     ready: false,
     gate: workload.hasGate ? "closed" : "absent",
     running: false,
-    controller: {
-      apiVersion: "apps/v1",
-      kind: workload.kind === "Deployment" ? "ReplicaSet" : "StatefulSet",
-      name: workload.name,
-      uid: workload.uid,
-    },
+    controller: controllerOf(workload),
   };
   const record = truth.newRecord(cluster, pod, workload.revision);
   api.putPod(pod);
   return record;
 }
+
+export const controllerOf = ({ kind, name, uid }: WorkloadObject): NonNullable<PodObject["controller"]> => ({
+  ...{ apiVersion: "apps/v1", name, uid },
+  kind: kind === "Deployment" ? "ReplicaSet" : "StatefulSet",
+});
 
 /** Pods whose controller is gone go too; a namespace takes everything in it along. */
 function collect(truth: Truth, name: string, { api }: Cluster): boolean {
