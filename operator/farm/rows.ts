@@ -6,7 +6,7 @@ import type { ApprovalRef } from "./approval.ts";
 import type { ClaimedPod, Desired } from "./desired.ts";
 import { wantsRow } from "./desired.ts";
 import { hasEnded, isAlive, phaseIsGuessed } from "./hasEnded.ts";
-import { kinship, markFor } from "./mark.ts";
+import { kinship, markFor, readMark } from "./mark.ts";
 import type { RowKinship } from "./mark.ts";
 import { rowKey } from "./memory.ts";
 import type { FarmMemory, RowKey } from "./memory.ts";
@@ -340,12 +340,18 @@ function judgeFormerOwners(row: ServerRow, where: Whereabouts, context: Context)
   return blocked(row, "FormerOwner", message, context, pod);
 }
 
+/** As the live read will judge it: a pod of the row's name or mark has not ended. */
+function isHeld({ name, guid }: ServerRow, { livingNames, observation }: Context): boolean {
+  const mark = readMark(guid);
+  const where = mark && whereabouts(mark.pod, observation).kind;
+  return livingNames.has(comparable(name)) || where === "alive" || where === "draining";
+}
+
 /** A row that needs a person: it stays, or goes because one approved it. */
 function blocked(row: ServerRow, reason: string, message: string, context: Context, pod?: Pod): RowVerdict {
   const approval = approvalOf(row, context.observation.approval);
   if (approval === undefined) return { row, needsApproval: true, view: view(row, "Blocked", reason, message, pod) };
-  if (context.livingNames.has(comparable(row.name)))
-    return { row, needsApproval: true, view: view(row, "Stale", "NameInUse", nameInUse, pod) };
+  if (isHeld(row, context)) return { row, needsApproval: true, view: view(row, "Stale", "NameInUse", nameInUse, pod) };
   return {
     row,
     needsApproval: true,

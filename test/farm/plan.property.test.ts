@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { isApproved } from "../../operator/farm/approval.ts";
 import { wantsRow } from "../../operator/farm/desired.ts";
 import { hasEnded } from "../../operator/farm/hasEnded.ts";
 import { kinship, podHash, readMark } from "../../operator/farm/mark.ts";
@@ -14,6 +15,7 @@ import {
   ended,
   farm,
   foreignRow,
+  formerOwner,
   identity,
   lost,
   member,
@@ -25,6 +27,7 @@ import {
   uid,
   unbound,
 } from "./build.ts";
+import { approving } from "./planning.ts";
 import { newWorld, playRound } from "./world.ts";
 import type { Round, World } from "./world.ts";
 
@@ -53,14 +56,14 @@ const anyPod: fc.Arbitrary<Pod> = fc
 interface RowSeed {
   readonly of: Pod;
   readonly name: string;
-  readonly kind: "ours" | "otherCluster" | "otherOwner" | "foreign";
+  readonly kind: "ours" | "otherCluster" | "formerOwner" | "otherOwner" | "foreign";
   readonly enabled: boolean;
 }
 
 const anyRow: fc.Arbitrary<RowSeed> = fc.record({
   of: anyPod,
   name: fc.constantFrom("", "", "SHOP-0", "shop-1  ", "site", "site-0", "site-1", "by-hand"),
-  kind: fc.constantFrom("ours", "ours", "ours", "otherCluster", "otherOwner", "foreign"),
+  kind: fc.constantFrom("ours", "ours", "ours", "otherCluster", "formerOwner", "otherOwner", "foreign"),
   enabled: fc.boolean(),
 });
 
@@ -71,6 +74,8 @@ function rowFrom({ of, name, kind, enabled }: RowSeed, index: number): ServerRow
       return rowOf(of, changes);
     case "otherCluster":
       return rowOf(of, { ...changes, by: otherCluster });
+    case "formerOwner":
+      return rowOf(of, { ...changes, by: formerOwner });
     case "otherOwner":
       return rowOf(of, { ...changes, by: otherOwner });
     case "foreign":
@@ -102,11 +107,13 @@ const anyWorld = ({ hasDuplicates }: { readonly hasDuplicates: boolean }): fc.Ar
       rows: hasDuplicates
         ? fc.array(anyRow, { maxLength: 8 })
         : fc.uniqueArray(anyRow, { maxLength: 8, selector: ({ of, name }) => comparable(name === "" ? of.name : name) }),
+      approves: fc.constantFrom("nothing", "nothing", "the first", "everything"),
       setCount: fc.nat(4),
       hasPings: fc.boolean(),
     })
-    .map(({ policy, suspend, isDeleted, templates, workloads, pods, gone, rows, setCount, hasPings }) =>
-      newWorld({
+    .map(({ policy, suspend, isDeleted, templates, workloads, pods, gone, rows: seeds, approves, setCount, hasPings }) => {
+      const rows = seeds.map(rowFrom);
+      return newWorld({
         farm: farm({ deletionAtMs: isDeleted ? 1 : undefined, spec: { policy, suspend } }),
         members: [
           member({ serverName: templates[0], workload: workloads[0] }),
@@ -117,10 +124,11 @@ const anyWorld = ({ hasDuplicates }: { readonly hasDuplicates: boolean }): fc.Ar
         live: pods,
         // A UID that is there is not gone too.
         gone: gone.filter((one) => !pods.some((present) => present.uid === one.pod.uid)),
-        rows: rows.map(rowFrom),
+        rows,
         hasPings,
-      }),
-    );
+        approval: approves === "nothing" ? undefined : approving(...(approves === "everything" ? rows : rows.slice(0, 1))),
+      });
+    });
 
 const isIdle = ({ plan, actions }: Round): boolean =>
   actions.inserts.length + actions.marks.length + actions.removals.length + plan.unconfirmed.length === 0 && plan.lookAgainMs === undefined;
@@ -142,14 +150,18 @@ const isForeign = (row: ServerRow): boolean => kinship(row, identity).kind === "
 
 function expectSafe({ before, plan, actions, removed }: Round): void {
   const living = livingHashes(before.pods);
-  for (const { row } of plan.removals) {
-    expect(kinship(row, identity).kind).toBe("ours");
+  for (const { row, evidence } of plan.removals) {
+    if (evidence === "approved") expect([isApproved(row, before.approval), isForeign(row)]).toEqual([true, false]);
+    else expect(kinship(row, identity).kind).toBe("ours");
     expect(living).not.toContain(readMark(row.guid)?.pod);
   }
   for (const row of removed) expect(livingHashes(before.live)).not.toContain(readMark(row.guid)?.pod);
-  for (const { row } of plan.marks) {
-    expect(isForeign(row)).toBe(false);
-    expect(living).not.toContain(kinship(row, identity).kind === "ours" ? readMark(row.guid)?.pod : undefined);
+  for (const { row, claim } of plan.marks) {
+    const { kind } = kinship(row, identity);
+    expect(kind).not.toBe("foreign");
+    const rowsPod = readMark(row.guid)?.pod;
+    // A former owner's row may be its own pod's already, and another cluster's names no pod of this one.
+    if (kind === "ours" || (kind === "formerOwner" && rowsPod !== claim.hash)) expect(living).not.toContain(rowsPod);
   }
   const served = [...plan.inserts, ...plan.marks].map(({ claim }) => claim);
   for (const claim of served) expect(wantsRow(claim)).toBe(true);

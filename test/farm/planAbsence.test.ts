@@ -4,7 +4,22 @@ import { describe, expect, test } from "@jest/globals";
 import { rowKey } from "../../operator/farm/memory.ts";
 import type { FarmMemory } from "../../operator/farm/memory.ts";
 import type { Milliseconds } from "../../operator/farm/model.ts";
-import { deployment, farm, lost, member, memory, nowMs, pod, rowOf, table, terminating, unbound, uid } from "./build.ts";
+import {
+  deployment,
+  farm,
+  foreignRow,
+  lost,
+  member,
+  memory,
+  nowMs,
+  otherCluster,
+  pod,
+  rowOf,
+  table,
+  terminating,
+  unbound,
+  uid,
+} from "./build.ts";
 import type { Scene } from "./build.ts";
 import { plan, actions, states, foundGone, pings, expectAll, a, b } from "./planning.ts";
 
@@ -114,6 +129,38 @@ describe("when the view looks wrong", () => {
   test("rows removed as missing in the last 10 minutes count as missing", () => {
     expect(blocked(scene(0, 1, 3), allGone({ removedAsMissing: [nowMs, nowMs] }))).toBe(1);
     expect(blocked(scene(0, 1, 3), allGone({ removedAsMissing: [nowMs] }))).toBe(0);
+  });
+  test("rows removed as missing count as rows of the farm too: exactly half of all is no mistake, one more is", () => {
+    const removedOne = allGone({ removedAsMissing: [nowMs] });
+    expect(blocked(scene(3, 5, 100), removedOne)).toBe(0); // 2 and 1 of 6
+    expect(blocked(scene(2, 5, 100), removedOne)).toBe(3); // 3 and 1 of 6
+  });
+  test("what all members want counts together", () => {
+    const wanting = (...replicas: readonly number[]): Scene => ({
+      ...scene(2, 6, 0),
+      members: replicas.map((count, index) =>
+        member({
+          name: `m${index}`,
+          workload: deployment({ replicas: count }),
+          ...(index > 0 && { selector: { matchLabels: { app: "x" } } }),
+        }),
+      ),
+    });
+    expect(blocked(wanting(2, 2))).toBe(0);
+    expect(blocked(wanting(2, 3))).toBe(4);
+  });
+  test("rows of another cluster and foreign ones count neither as missing nor as the farm's", () => {
+    const others = rows.map((row, index) => ({
+      ...rowOf(pods[index] ?? a, { by: otherCluster, name: `x-${index}` }),
+      serverID: 50 + index,
+    }));
+    const foreign = rows.map((_row, index) => foreignRow({ serverID: 90 + index }));
+    const unexplained = (count: number): number => {
+      const { servers } = plan({ ...scene(0, count, 100), rows: [...rows.slice(0, count), ...others, ...foreign] }, allGone());
+      return servers.filter(({ reason }) => reason === "UnexplainedAbsence").length;
+    };
+    expect(unexplained(2)).toBe(0);
+    expect(unexplained(3)).toBe(3);
   });
   test("rows of ended pods go all the same", () => {
     const withEnded = { ...scene(0, 5, 10), gone: [{ pod: pods[0] ?? a, ended: true }] };

@@ -2,14 +2,10 @@
 // one has approved (promise 5).
 
 import { describe, expect, test } from "@jest/globals";
-import { approvalInForce } from "../../operator/farm/approval.ts";
-import type { Approval } from "../../operator/farm/approval.ts";
 import { markFor } from "../../operator/farm/mark.ts";
 import { rowKey } from "../../operator/farm/memory.ts";
 import type { FarmMemory } from "../../operator/farm/memory.ts";
-import type { ServerRow } from "../../operator/farm/model.ts";
 import { authorityOf, permitted } from "../../operator/farm/policy.ts";
-import type { Plan } from "../../operator/farm/plan.ts";
 import {
   deployment,
   ended,
@@ -31,21 +27,8 @@ import {
   unbound,
 } from "./build.ts";
 import type { Scene } from "./build.ts";
-import { a, actions, b, expectAll, pings, plan, states } from "./planning.ts";
+import { a, actions, approving, b, expectAll, pings, plan, states } from "./planning.ts";
 import type { Case } from "./planning.ts";
-
-/** In force, for these rows. */
-function approving(...rows: readonly ServerRow[]): Approval {
-  const until = new Date(nowWallMs + 1_000).toISOString();
-  const unexplained = rows.map(({ serverID, name, guid }) => ({ serverID, name, guid: guid ?? "" }));
-  const counts = { creates: 0, updates: 0, removals: 0, blockedRemovals: 0 };
-  const approval = approvalInForce(
-    { status: { plan: { ...counts, digest: "d", unexplained, approved: { digest: "d", until } } } },
-    nowWallMs,
-  );
-  if (approval === undefined) throw new Error("The approval is not in force");
-  return approval;
-}
 
 const idsOf = (rows: readonly { readonly serverID: number }[]): readonly number[] => rows.map(({ serverID }) => serverID);
 const allowed = (scene: Scene): readonly string[] => {

@@ -1,12 +1,14 @@
 // Plans told in words, and the two pods of most cases.
 
 import { expect } from "@jest/globals";
+import { approvalInForce } from "../../operator/farm/approval.ts";
+import type { Approval } from "../../operator/farm/approval.ts";
 import { rowKey } from "../../operator/farm/memory.ts";
 import type { FarmMemory } from "../../operator/farm/memory.ts";
 import type { Milliseconds, ServerRow } from "../../operator/farm/model.ts";
 import { planFarm } from "../../operator/farm/plan.ts";
 import type { Plan } from "../../operator/farm/plan.ts";
-import { memory, nowMs, observation, pod } from "./build.ts";
+import { memory, nowMs, nowWallMs, observation, pod } from "./build.ts";
 import type { Scene } from "./build.ts";
 
 export const plan = (scene: Scene, remembered: FarmMemory = memory()): Plan => planFarm(observation(scene), remembered);
@@ -19,6 +21,19 @@ export const actions = ({ inserts, marks, removals, unconfirmed }: Plan): readon
   ...unconfirmed.map(({ serverID }) => `confirm ${serverID}`),
 ];
 export const states = ({ servers }: Plan): readonly string[] => servers.map(({ name, state, reason }) => `${name} ${state} ${reason}`);
+
+/** In force, for these rows. */
+export function approving(...rows: readonly ServerRow[]): Approval {
+  const until = new Date(nowWallMs + 1_000).toISOString();
+  const unexplained = rows.map(({ serverID, name, guid }) => ({ serverID, name, guid: guid ?? "" }));
+  const counts = { creates: 0, updates: 0, removals: 0, blockedRemovals: 0 };
+  const approval = approvalInForce(
+    { status: { plan: { ...counts, digest: "d", unexplained, approved: { digest: "d", until } } } },
+    nowWallMs,
+  );
+  if (approval === undefined) throw new Error("The approval is not in force");
+  return approval;
+}
 
 export const foundGone = (row: ServerRow, agoMs: Milliseconds): FarmMemory =>
   memory({ missingSince: new Map([[rowKey(row), { sinceMs: nowMs - agoMs }]]) });

@@ -1,6 +1,7 @@
 // A small model of a farm's world for properties: rows as the SQL would change them, live reads that tell the truth, and a clock that
 // moves to the moment at which the plan wants to look again. It does what apply.ts does, on plain values.
 
+import type { Approval } from "../../operator/farm/approval.ts";
 import { confirmGone, isPodMissing, mayTakeRow } from "../../operator/farm/confirm.ts";
 import type { LiveRead } from "../../operator/farm/confirm.ts";
 import { registeredLate } from "../../operator/farm/lateRegistration.ts";
@@ -27,6 +28,8 @@ export interface World {
   /** What the API server has. */
   readonly live: readonly Pod[];
   readonly hasPings: boolean;
+  /** In force all the while. */
+  readonly approval: Approval | undefined;
   readonly rows: readonly ServerRow[];
   readonly memory: FarmMemory;
   readonly nowMs: Milliseconds;
