@@ -140,15 +140,21 @@ function podsWithoutRow(cluster: Cluster, farm: FarmObject, pods: readonly PodOb
   });
 }
 
-/** A row of the farm is that of a pod that has not ended, or listed as one that needs a person. */
+/**
+ * A row of the farm is that of a pod that has not ended, or listed as one that needs a person. A pod that has not ended keeps the row of its
+ * name, whatever its UID (promise 2), also where no member selects it and so nobody hands the row over.
+ */
 function rowsWithoutPod(cluster: Cluster, farm: FarmObject, rows: readonly RowObject[]): readonly string[] {
   if (farm.spec.policy !== "Sync") return [];
   const { ownerId } = ownerOf(cluster, farm);
   const owners = [ownerId, ...(farm.spec.formerOwnerIds ?? [])];
-  const present = new Set([...cluster.api.pods.values()].filter((pod) => !saysEnded(pod)).map((pod) => podPart(pod.uid)));
+  const there = [...cluster.api.pods.values()].filter((pod) => !saysEnded(pod));
+  const present = new Set(there.map((pod) => podPart(pod.uid)));
+  const names = new Set(there.filter(({ namespace }) => namespace === farm.namespace).map(({ name }) => name));
   return rows.flatMap((row) => {
     const parts = partsOf(row.guid);
     if (parts === undefined || !owners.some((owner) => parts.owner === ownerPart(owner, row.name)) || present.has(parts.pod)) return [];
+    if (names.has(row.name.toLowerCase())) return [];
     const isListed = listed(farm).some(({ serverID, state }) => serverID === row.serverID && (state === "Blocked" || state === "Conflict"));
     return isListed ? [] : [`row ${row.serverID} ${row.name} is no pod's`];
   });
