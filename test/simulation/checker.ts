@@ -213,10 +213,13 @@ export class Checker {
 
 type Farm = FarmHistory["versions"][number]["farm"];
 
+/** What this version does not know, or does not do yet. */
+const isBeyondThisVersion = ({ spec }: Farm): boolean => "fieldOfNextYear" in spec || Number(spec["maxServers"] ?? 0) > 0;
+
 /** What the WebFarm must have said for a gate to open with this reason. */
 const causes: Readonly<Record<string, (farm: Farm) => boolean>> = {
   Suspended: (farm) => farm.spec.suspend === true,
-  Observe: (farm) => farm.spec.policy === "Observe" || "fieldOfNextYear" in farm.spec,
+  Observe: (farm) => farm.spec.policy === "Observe" || isBeyondThisVersion(farm),
   PolicyForbids: (farm) => farm.spec.policy === "CreateOnly" || farm.spec.policy === "UpsertOnly",
   Deleting: (farm) => farm.deletionAtMs !== undefined,
   ReadOnly: () => true,

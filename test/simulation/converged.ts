@@ -76,7 +76,9 @@ function wrongOf(truth: Truth, cluster: Cluster, farm: FarmObject): readonly str
   const { api } = cluster;
   const pods = [...api.pods.values()].filter((pod) => pod.namespace === farm.namespace && isWanted(pod));
   const claimed = pods.filter((pod) => isFirst(cluster, farm, pod));
-  const closed = claimed.filter(({ gate }) => gate === "closed").map((pod) => `the gate of pod ${pod.name} is closed`);
+  const closed = claimed
+    .filter((pod) => pod.gate === "closed" && !mayStayClosed(farm, pod))
+    .map((pod) => `the gate of pod ${pod.name} is closed`);
   const databaseName = databaseOf(cluster, farm);
   if (!mayWrite(farm) || databaseName === undefined) return closed;
   const database = truth.database(databaseName);
@@ -88,7 +90,11 @@ function wrongOf(truth: Truth, cluster: Cluster, farm: FarmObject): readonly str
 const isWanted = (pod: PodObject): boolean =>
   pod.node !== undefined && pod.deletionAtMs === undefined && pod.phase !== "Failed" && pod.phase !== "Succeeded";
 
-const mayWrite = ({ spec }: FarmObject): boolean => spec.policy !== "Observe" && spec.suspend !== true && !("fieldOfNextYear" in spec);
+const mayWrite = ({ spec }: FarmObject): boolean =>
+  spec.policy !== "Observe" && spec.suspend !== true && !("fieldOfNextYear" in spec) && Number(spec["maxServers"] ?? 0) === 0;
+
+/** With failOpenSeconds 0 the gate of a pod that cannot have a row never opens: a person wanted it so. */
+const mayStayClosed = (farm: FarmObject, pod: PodObject): boolean => farm.spec.readinessGate?.failOpenSeconds === 0 && isExcused(farm, pod);
 
 /** The oldest farm that selects the pod has it. */
 function isFirst(cluster: Cluster, farm: FarmObject, pod: PodObject): boolean {
@@ -126,6 +132,9 @@ const ownerOf = ({ api }: Cluster, { namespace, name, spec }: FarmObject): { rea
   return { ownerId: spec.ownerId ?? `${uid}/${name}`, uid };
 };
 
+const isExcused = (farm: FarmObject, pod: PodObject): boolean =>
+  listed(farm).some(({ podUID, state }) => podUID === pod.uid && (state === "Conflict" || state === "LimitReached"));
+
 /** A pod that has none must be listed as in conflict, or as too many. */
 function podsWithoutRow(cluster: Cluster, farm: FarmObject, pods: readonly PodObject[], rows: readonly RowObject[]): readonly string[] {
   const { ownerId, uid } = ownerOf(cluster, farm);
@@ -134,8 +143,7 @@ function podsWithoutRow(cluster: Cluster, farm: FarmObject, pods: readonly PodOb
       const parts = partsOf(row.guid);
       return parts?.pod === podPart(pod.uid) && parts.owner === ownerPart(ownerId, row.name) && parts.namespace === namespacePart(uid);
     });
-    const isExcused = listed(farm).some(({ podUID, state }) => podUID === pod.uid && (state === "Conflict" || state === "LimitReached"));
-    if (own.length === 1 || (own.length === 0 && isExcused)) return [];
+    if (own.length === 1 || (own.length === 0 && isExcused(farm, pod))) return [];
     return [`pod ${pod.name} (${pod.uid}) has ${own.length} rows`];
   });
 }

@@ -87,7 +87,10 @@ function judge({ checker }: Stage, at: string): void {
 function unmet(stage: Stage, expectation: Expectation): string | undefined {
   const { world, checker } = stage;
   const { truth } = world;
-  const rows = [...truth.database(("database" in expectation ? expectation.database : undefined) ?? defaultDatabase).rows.values()];
+  const { cluster = defaultCluster, database = defaultDatabase } = expectation;
+  const rows = [...truth.database(database).rows.values()];
+  const pod = (name: string): PodRecord | undefined => podNamed(world, cluster, name);
+  const farm = (name?: string): FarmObject | undefined => farmNamed(world, cluster, name);
   const row = (name: string): RowObject | undefined => rows.find((one) => one.name === name);
   switch (expectation.kind) {
     case "rows":
@@ -96,32 +99,41 @@ function unmet(stage: Stage, expectation: Expectation): string | undefined {
         rows.map(({ name }) => name),
       );
     case "rowOf": {
-      const uid = podNamed(world, expectation.pod)?.uid ?? "";
+      const uid = pod(expectation.pod)?.uid ?? "";
       return partsOf(row(expectation.row)?.guid ?? null)?.pod === podPart(uid)
         ? undefined
         : `The row is ${JSON.stringify(row(expectation.row))}`;
     }
     case "rowUnchanged": {
-      const before = stage.given.get(`${expectation.database ?? defaultDatabase}/${expectation.row}`);
+      const before = stage.given.get(`${database}/${expectation.row}`);
       const now = row(expectation.row);
       return before !== undefined && before === now ? undefined : `It was ${JSON.stringify(before)} and is ${JSON.stringify(now)}`;
     }
     case "gate": {
-      const uid = podNamed(world, expectation.pod)?.uid;
-      const opening = truth.gateOpenings.find(({ pod }) => pod.uid === uid);
+      const uid = pod(expectation.pod)?.uid;
+      const opening = truth.gateOpenings.find((one) => one.pod.uid === uid);
       return opening?.reason === expectation.reason ? undefined : `It was opened: ${opening?.reason ?? "never"}`;
     }
     case "gateClosed":
-      return podNamed(world, expectation.pod)?.last.gate === "closed" ? undefined : "It is open";
+      return pod(expectation.pod)?.last.gate === "closed" ? undefined : "It is open";
     case "condition": {
-      const found = listOf(farmNamed(world, expectation.farm), "conditions").find(({ type }) => type === expectation.type);
+      const found = listOf(farm(expectation.farm), "conditions").find(({ type }) => type === expectation.type);
       const said = `${String(found?.["status"])}: ${String(found?.["reason"])}`;
       return said === `${expectation.status}: ${expectation.reason}` ? undefined : `It is ${said} (${String(found?.["message"])})`;
     }
     case "server": {
-      const found = listOf(farmNamed(world, expectation.farm), "servers").filter(({ name }) => name === expectation.name);
+      const found = listOf(farm(expectation.farm), "servers").filter(({ name }) => name === expectation.name);
       const said = found.map(({ state, reason }) => `${String(state)}: ${String(reason)}`);
       return said.includes(`${expectation.state}: ${expectation.reason}`) ? undefined : `It is ${said.join(" and ") || "not listed"}`;
+    }
+    case "notListed": {
+      const found = listOf(farm(expectation.farm), "servers").find(({ name }) => name === expectation.name);
+      return found === undefined ? undefined : `It is ${String(found["state"])}: ${String(found["reason"])}`;
+    }
+    case "plan": {
+      const plan = (farm(expectation.farm)?.status["plan"] ?? {}) as Readonly<Record<string, unknown>>;
+      const isSame = (["creates", "updates", "removals"] as const).every((count) => expectation[count] === (plan[count] ?? 0));
+      return isSame ? undefined : `It is ${JSON.stringify(plan)}`;
     }
     case "deeds":
       return deedsDiffer(changes(stage), expectation);
@@ -132,12 +144,13 @@ function unmet(stage: Stage, expectation: Expectation): string | undefined {
             .map(({ before, after }) => (after ?? before)?.name)
             .join(", ")}`;
     case "farmGone":
-      return farmNamed(world, expectation.farm) === undefined ? undefined : "It is there";
+      return farm(expectation.farm) === undefined ? undefined : "It is there";
     case "farmThere":
-      return farmNamed(world, expectation.farm) !== undefined ? undefined : "It is gone";
-    case "event": {
+      return farm(expectation.farm) !== undefined ? undefined : "It is gone";
+    case "event":
+    case "noEvent": {
       const told = world.events.slice(stage.eventsFrom).map(({ event }) => event.reason);
-      return told.includes(expectation.reason) ? undefined : `Told: ${told.join(", ") || "nothing"}`;
+      return told.includes(expectation.reason) === (expectation.kind === "event") ? undefined : `Told: ${told.join(", ") || "nothing"}`;
     }
     case "outlived":
       return checker.counts.outlived === expectation.count ? undefined : `It were ${checker.counts.outlived}`;
@@ -165,14 +178,16 @@ function differs(wanted: readonly string[], found: readonly string[]): string | 
 }
 
 /** The newest pod that ever had the name. */
-function podNamed({ truth }: World, text: string): PodRecord | undefined {
+function podNamed({ truth }: World, cluster: string, text: string): PodRecord | undefined {
   const { namespace, name } = named(text);
-  return [...truth.records.values()].findLast(({ last }) => last.name === name && last.namespace === namespace);
+  return [...truth.records.values()].findLast(
+    (record) => record.cluster === cluster && record.last.name === name && record.last.namespace === namespace,
+  );
 }
 
-function farmNamed({ truth }: World, text = "shop"): FarmObject | undefined {
+function farmNamed({ truth }: World, cluster: string, text = "shop"): FarmObject | undefined {
   const { namespace, name } = named(text);
-  return truth.cluster(defaultCluster).api.farms.get(key(namespace, name));
+  return truth.cluster(cluster).api.farms.get(key(namespace, name));
 }
 
 const listOf = (farm: FarmObject | undefined, field: string): readonly Readonly<Record<string, unknown>>[] =>
