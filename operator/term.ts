@@ -7,9 +7,10 @@ import type { Logger } from "./controller/logger.ts";
 import type { Random } from "./controller/random.ts";
 import { startWorkers } from "./controller/workers.ts";
 import { type Priority, WorkQueue } from "./controller/workQueue.ts";
+import type { MayWrite } from "./controller/mayWrite.ts";
 import type { FarmKey, Pod } from "./farm/model.ts";
 import type { Metrics } from "./observability/metrics.ts";
-import { guardedCluster, guardedDatabases, type MayWrite } from "./pass/guard.ts";
+import { guardedCluster, guardedDatabases } from "./pass/guard.ts";
 import type { Cluster } from "./pass/ports.ts";
 import { createReconciler } from "./reconcile.ts";
 import { openDatabases } from "./sqlserver/servers.ts";
@@ -47,7 +48,7 @@ export function beginTerm(options: TermOptions): Term {
   const { config, clock, random, log, metrics, mayWrite } = options;
   const queue = new WorkQueue<FarmKey>({ clock, random, metrics: metrics.queue("webfarm") });
   const databases = openDatabases({
-    ...{ clock, log, allowedHosts: config.allowedDatabaseHosts },
+    ...{ clock, log, mayWrite, allowedHosts: config.allowedDatabaseHosts },
     mostProbes: Math.max(1, config.workers - workersForOthers),
     metrics: metrics.sql,
   });

@@ -29,7 +29,7 @@ interface Place {
   readonly why: string;
 }
 
-const smallValues = ["clock.ts", "logger.ts", "random.ts", "backoff.ts", "lease.ts"].map((file) => `controller/${file}`);
+const smallValues = ["clock.ts", "logger.ts", "random.ts", "backoff.ts", "lease.ts", "mayWrite.ts"].map((file) => `controller/${file}`);
 
 /** The first place that a path begins with holds. */
 const places: Readonly<Record<string, Place>> = {
@@ -42,12 +42,12 @@ const places: Readonly<Record<string, Place>> = {
   "kubernetes/": {
     knows: ["farm/", ...smallValues],
     packages: ["@kubernetes/client-node", "undici", "node:*"],
-    why: "an adapter knows the farm and its own driver, not the other adapter; of controller/ only clock, logger, random, backoff and lease, which are interfaces and values",
+    why: "an adapter knows the farm and its own driver, not the other adapter; of controller/ only clock, logger, random, backoff, lease and mayWrite, which are interfaces and values",
   },
   "sqlserver/": {
     knows: ["farm/", ...smallValues],
     packages: ["mssql", "tedious", "node:*"],
-    why: "an adapter knows the farm and its own driver, not the other adapter; of controller/ only clock, logger, random, backoff and lease, which are interfaces and values",
+    why: "an adapter knows the farm and its own driver, not the other adapter; of controller/ only clock, logger, random, backoff, lease and mayWrite, which are interfaces and values",
   },
   "observability/": {
     knows: [],

@@ -1,17 +1,7 @@
 // The ports of a pass as a leader may use them: each write asks first whether it may start, in the same turn in which it would be sent. A
 // process that was stopped for a minute runs the next line of its pass before its timers, so no flag that a timer sets would do. Reads pass.
+import { NotLeading, type MayWrite } from "../controller/mayWrite.ts";
 import type { Cluster, Databases, FarmDatabase } from "./ports.ts";
-
-/** Whether this process may write now; answers at once and from a clock. */
-export type MayWrite = () => boolean;
-
-/** Nothing was sent. */
-export class NotLeading extends Error {
-  constructor(what: string) {
-    super(`Cannot ${what}: this process does not hold the lease any more`);
-    this.name = "NotLeading";
-  }
-}
 
 export function guardedCluster(cluster: Cluster, mayWrite: MayWrite): Cluster {
   return {

@@ -4,6 +4,7 @@ import type sql from "mssql";
 
 import type { Clock, Timer } from "../controller/clock.ts";
 import type { Logger } from "../controller/logger.ts";
+import { NotLeading, type MayWrite } from "../controller/mayWrite.ts";
 import type { DatabaseProblem } from "../farm/model.ts";
 import { doingAt, mostConnections, newDriverPool, type RecordSet, requestTimeoutMs, send, type SentParameter } from "./driver.ts";
 import { classify, DatabaseError, isPoolBroken } from "./errors.ts";
@@ -16,6 +17,8 @@ export interface PoolOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly gate: LoginGate;
+  /** Asked in the turn in which a write would be sent. */
+  readonly mayWrite: MayWrite;
   /** Shared by all targets: so many of those that do not answer are probed at a time, each may hold up its pass for long. */
   readonly probes: Slots;
   readonly applicationName: string;
@@ -50,7 +53,7 @@ export class TargetPool {
     return this.#generation;
   }
 
-  /** The answer's sets. Throws DatabaseError, or the signal's reason if it was aborted before anything was sent. */
+  /** The answer's sets. Throws DatabaseError; before anything was sent also the signal's reason, or NotLeading. */
   async run(statement: Statement, parameters: readonly SentParameter[], signal: AbortSignal): Promise<readonly RecordSet[]> {
     const problemsBefore = this.#problems;
     if (this.#isProbed) this.#throwProblem();
@@ -104,7 +107,7 @@ export class TargetPool {
   }
 
   async #runOnce(statement: Statement, parameters: readonly SentParameter[], signal: AbortSignal): Promise<readonly RecordSet[]> {
-    const { clock, observe } = this.#options;
+    const { clock, mayWrite, observe } = this.#options;
     const startMs = clock.monotonic();
     let outcome: "ok" | DatabaseProblem["kind"] = "ok";
     let doing = "connect";
@@ -112,10 +115,11 @@ export class TargetPool {
     try {
       const pool = await orAborted(opening, signal);
       signal.throwIfAborted();
+      if (statement.writes && !mayWrite()) throw new NotLeading(`send ${statement.name}`);
       doing = statement.name;
       return await withDeadline(clock, deadlineMs, send(pool, statement.sql, parameters, signal));
     } catch (error) {
-      if (doing === "connect" && signal.aborted && error === signal.reason) throw error;
+      if (error instanceof NotLeading || (doing === "connect" && signal.aborted && error === signal.reason)) throw error;
       const failure = classify(error, doingAt(this.target, doing));
       outcome = failure.problem.kind;
       this.#note(failure, doing, opening);

@@ -1,6 +1,7 @@
 // Which farm uses which target: farms with the same material share one pool, and a pool goes with its last farm. It sends nothing.
 import type { Clock } from "../controller/clock.ts";
 import type { Logger } from "../controller/logger.ts";
+import type { MayWrite } from "../controller/mayWrite.ts";
 import type { DatabaseMaterial, DatabaseProblem, FarmKey } from "../farm/model.ts";
 import { LoginGate } from "./loginGate.ts";
 import { TargetPool } from "./pool.ts";
@@ -18,6 +19,8 @@ export interface OpenOptions {
   readonly log: Logger;
   /** Exact names or `*.suffix`; empty allows any host. */
   readonly allowedHosts: readonly string[];
+  /** Asked right before each write, also of one that had to wait for a connection. */
+  readonly mayWrite: MayWrite;
   /** So many targets that do not answer are probed at a time; the others fail at once with what was last seen. */
   readonly mostProbes: number;
   readonly metrics?: DatabaseMetrics;
@@ -49,12 +52,13 @@ export function openDatabases(options: OpenOptions): Databases {
   const shared = (target: Target, applicationName: string): Shared => {
     const found = pools.get(target.key);
     if (found !== undefined) return found;
-    const { clock, log, metrics } = options;
+    const { clock, log, mayWrite, metrics } = options;
     const pool = new TargetPool(target, {
       clock,
       log,
       gate,
       probes,
+      mayWrite,
       applicationName,
       observe: (...request) => metrics?.request(...request),
     });

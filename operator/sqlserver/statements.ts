@@ -8,6 +8,8 @@ export interface Statement {
   readonly purpose: string;
   readonly sql: string;
   readonly size: number;
+  /** It may change something. */
+  readonly writes: boolean;
 }
 
 /** Rows of parameters of a request: few sizes, so few plans; what is over is NULL. */
@@ -54,7 +56,7 @@ export function probe(): Statement {
     `SELECT f.[name] AS [keyName], f.[is_disabled] AS [isDisabled] FROM sys.foreign_keys AS f INNER JOIN sys.tables AS t ON t.[object_id] = f.[parent_object_id] INNER JOIN sys.tables AS r ON r.[object_id] = f.[referenced_object_id] WHERE t.[schema_id] = SCHEMA_ID(@schema) AND LOWER(t.[name]) = N'${tableNames.bindings.toLowerCase()}' AND LOWER(r.[name]) = N'${tableNames.servers.toLowerCase()}';`,
     `SELECT v.[tableName], v.[permission], HAS_PERMS_BY_NAME(QUOTENAME(@schema) + N'.' + QUOTENAME(v.[tableName]), N'OBJECT', v.[permission]) AS [isHeld] FROM (VALUES ${asked.join(", ")}) AS v ([tableName], [permission]);`,
   );
-  return { name: "probe", purpose: "say what server, database, tables and grants there are", sql, size: 0 };
+  return { name: "probe", purpose: "say what server, database, tables and grants there are", sql, size: 0, writes: false };
 }
 
 /** What a read includes besides the rows. */
@@ -76,6 +78,7 @@ export function read(shape: Shape, parts: ReadParts): Statement {
     purpose: "read the farm's rows, pings and settings",
     sql: text(...sets),
     size: 0,
+    writes: false,
   };
 }
 
@@ -98,7 +101,7 @@ export function register(shape: Shape, size: number): Statement {
     `INSERT INTO ${object(shape, servers.table)} (${cells.map((cell) => quoted(cell.column)).join(", ")}) SELECT ${cells.map((cell) => cell.value).join(", ")} FROM ${from} WHERE v.n IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ${object(shape, servers.table)} AS s WITH (UPDLOCK, HOLDLOCK) WHERE s.${quoted(servers.name)} = v.n);`,
     selectRows(shape),
   );
-  return { name: `register${size}`, purpose: "insert servers that are not there, and read back", sql, size };
+  return { name: `register${size}`, purpose: "insert servers that are not there, and read back", sql, size, writes: true };
 }
 
 /** Gives rows another mark, and reads back. Row: @i ServerID, @n name, @g guid as read, @h new guid, @u URL where there is one. */
@@ -111,7 +114,13 @@ export function mark(shape: Shape, size: number): Statement {
     `UPDATE s SET ${quoted(servers.guid)} = v.h${url}, ${quoted(servers.lastModified)} = GETDATE() FROM ${object(shape, servers.table)} AS s INNER JOIN ${from} ON s.${quoted(servers.serverID)} = v.i AND s.${quoted(servers.name)} = v.n AND (${guid} = v.g OR (${guid} IS NULL AND v.g IS NULL));`,
     selectRows(shape),
   );
-  return { name: `mark${size}`, purpose: "give rows another pod's mark if they are as they were read, and read back", sql, size };
+  return {
+    name: `mark${size}`,
+    purpose: "give rows another pod's mark if they are as they were read, and read back",
+    sql,
+    size,
+    writes: true,
+  };
 }
 
 /**
@@ -140,6 +149,7 @@ export function remove(shape: Shape, size: number): Statement {
     purpose: "delete the bindings of servers, and the servers that have none left, and read back",
     sql,
     size,
+    writes: true,
   };
 }
 
@@ -149,7 +159,7 @@ export function conflict(shape: Shape): Statement {
   const sql = text(
     `SELECT TOP (1) ${columnsOf(shape)} FROM ${object(shape, servers.table)} AS s WHERE s.${quoted(servers.name)} = @n0 ORDER BY s.${quoted(servers.serverID)};`,
   );
-  return { name: "conflict", purpose: "ask which row has a name that equals the given one", sql, size: 1 };
+  return { name: "conflict", purpose: "ask which row has a name that equals the given one", sql, size: 1, writes: false };
 }
 
 /**
@@ -169,7 +179,13 @@ export function sweep(shape: Shape, size: number): Statement {
       `DELETE TOP (${limits.leftovers}) d FROM ${object(shape, search.table)} AS d ${hints} INNER JOIN ${from} ON d.${quoted(search.serverName)} = v.n WHERE NOT EXISTS (SELECT 1 FROM ${serverTable} AS s WHERE s.${quoted(servers.name)} = v.n);`,
     );
   }
-  return { name: `sweep${size}`, purpose: "delete what removed servers left in the tables around", sql: text(...deletes), size };
+  return {
+    name: `sweep${size}`,
+    purpose: "delete what removed servers left in the tables around",
+    sql: text(...deletes),
+    size,
+    writes: true,
+  };
 }
 
 /** Every text of a shape. */

@@ -1,6 +1,7 @@
 // What a process that does not hold the lease may do: look, but start no write. The ports below are those of the reconcile tests.
 import { describe, expect, test } from "@jest/globals";
-import { guardedCluster, guardedDatabases, NotLeading } from "../../operator/pass/guard.ts";
+import { NotLeading } from "../../operator/controller/mayWrite.ts";
+import { guardedCluster, guardedDatabases } from "../../operator/pass/guard.ts";
 import type { Cluster, Databases, FarmDatabase } from "../../operator/pass/ports.ts";
 
 const answer = Promise.resolve("answered");

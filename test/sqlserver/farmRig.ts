@@ -25,6 +25,7 @@ export interface FarmRigOptions {
   /** `table GRANT` that the login does not get. */
   readonly lacks?: readonly string[];
   readonly clock?: Clock;
+  readonly mayWrite?: () => boolean;
 }
 
 export interface FarmRig {
@@ -51,11 +52,12 @@ export async function openFarm({
   database = { kentico: { version: "13" } },
   lacks = [],
   clock = systemClock,
+  mayWrite = () => true,
 }: FarmRigOptions = {}): Promise<FarmRig> {
   const test = await openTestDatabase(database);
   const observed: string[] = [];
   const databases = openDatabases({
-    ...{ clock, log: silent, allowedHosts: [], mostProbes: 8 },
+    ...{ clock, log: silent, allowedHosts: [], mostProbes: 8, mayWrite },
     metrics: { request: (statement, outcome) => void observed.push(`${statement} ${outcome}`) },
   });
   const grants = Object.entries(operatorGrants(database.kentico?.version ?? "13")).map(

@@ -13,6 +13,7 @@ import { FakeClock } from "../controller/fakeClock.ts";
 import { makeCertificates } from "../database/certificates.ts";
 import { type DatabaseServer, type DatabaseServerOptions, startDatabaseServer } from "../database/server.ts";
 import { createFakeEngine, type FakeEngine, PASSWORD, USER } from "../database/wire/fakeEngine.ts";
+import { NotLeading } from "../../operator/controller/mayWrite.ts";
 import { Slots } from "../../operator/sqlserver/waiting.ts";
 import { eventually } from "./eventually.ts";
 
@@ -24,7 +25,7 @@ const silent: Logger = {
   child: () => silent,
 };
 const never = new AbortController().signal;
-const statement = (sql: string): Statement => ({ name: "test", purpose: "", sql, size: 0 });
+const statement = (sql: string, writes = false): Statement => ({ name: "test", purpose: "", sql, size: 0, writes });
 const hello = statement("SELECT hello");
 const parameter: SentParameter = { name: "n0", type: "name", value: "shop-0" };
 
@@ -36,6 +37,7 @@ interface Options {
   readonly string?: string;
   readonly material?: Partial<DatabaseMaterial>;
   readonly password?: string;
+  readonly mayWrite?: () => boolean;
   readonly server?: Omit<DatabaseServerOptions, "engine">;
 }
 
@@ -64,6 +66,7 @@ async function rig({ clock = systemClock, string = ";Encrypt=False", material, .
     if (reading.kind === "refused") throw new Error(reading.problem.message);
     const pool = new TargetPool(reading.target, {
       ...{ clock, gate, probes, log: silent, applicationName: "webfarm-operator/1 shop/main" },
+      mayWrite: options.mayWrite ?? ((): boolean => true),
       observe: (name, outcome) => observed.push(`${name} ${outcome}`),
     });
     pools.push(pool);
@@ -78,6 +81,23 @@ afterEach(async () => {
     await Promise.all(pools.map((pool) => pool.close()));
     await server.close();
   }
+});
+
+describe("a write", () => {
+  test("that waited for its connection until the lease was over is not sent; a read is, and the next term's write too", async () => {
+    let isLeading = true;
+    const { pool, engine } = await rig({ mayWrite: () => isLeading });
+    const waiting = pool.run(statement("DELETE late", true), [], never); // it connects first
+    isLeading = false;
+    await expect(waiting).rejects.toThrow(NotLeading);
+    await pool.run(hello, [], never);
+    isLeading = true;
+    await pool.run(statement("DELETE in time", true), [], never);
+    expect(engine.ran.filter(({ request }) => request.kind === "executesql").map(({ request }) => request.text)).toEqual([
+      "SELECT hello",
+      "DELETE in time",
+    ]);
+  });
 });
 
 describe("a request", () => {
