@@ -2,6 +2,7 @@
 // be made to fail, before or after it took effect. Pods are remembered by the real ledger.
 
 import { markFor } from "../../operator/farm/mark.ts";
+import type { MarkIdentity } from "../../operator/farm/mark.ts";
 import { farmKey } from "../../operator/farm/model.ts";
 import type { DatabaseProblem, FarmKey, Pod, ServerRow, TableRead, WebFarm } from "../../operator/farm/model.ts";
 import type { WebFarmStatus } from "../../operator/farm/resource.generated.ts";
@@ -139,8 +140,8 @@ export class FakeWorld {
     this.#ledger.note(pod, undefined, how);
   }
 
-  insertRow(pod: Pod, name = pod.name): ServerRow {
-    const row: ServerRow = { serverID: this.#nextID++, name, guid: markFor(identity, name, pod.uid), enabled: true };
+  insertRow(pod: Pod, name = pod.name, by: MarkIdentity = identity): ServerRow {
+    const row: ServerRow = { serverID: this.#nextID++, name, guid: markFor(by, name, pod.uid), enabled: true };
     this.rows.push(row);
     return row;
   }
@@ -150,6 +151,10 @@ export class FakeWorld {
     if (before === undefined) throw new Error(`There is no WebFarm ${key}`);
     this.#version += 1;
     this.farms.set(key, { ...before, ...changes, resourceVersion: String(this.#version) });
+  }
+
+  annotate(name: string, value: string, key = shop): void {
+    this.change({ annotations: { ...this.farms.get(key)?.annotations, [name]: value } }, key);
   }
 
   count(call: string): number {
