@@ -41,6 +41,8 @@ export interface BenchWorld {
   readonly openDatabase: () => Promise<BenchDatabase>;
   /** Resolves when the operator is ready. `namespaces` empty: all. */
   readonly startOperator: (...namespaces: readonly string[]) => Promise<OperatorProcess>;
+  /** One of several that elect a leader. Resolves when it is ready. */
+  readonly startReplica: (identity: string, ...namespaces: readonly string[]) => Promise<OperatorProcess>;
   readonly close: () => Promise<void>;
 }
 
@@ -54,6 +56,14 @@ export async function createBenchWorld(): Promise<BenchWorld> {
     await Promise.all(operators.map((operator) => operator.kill()));
     await api.close();
     await Promise.all([cluster.stop(), ...databases.map((database) => database.close())]);
+  };
+  const start = async (env: Readonly<Record<string, string>>): Promise<OperatorProcess> => {
+    const kubeconfigPath = await cluster.serviceAccountKubeconfig({ namespace: releaseNamespace, name: release });
+    const entry = process.env["BENCH_OPERATOR"];
+    const operator = startOperatorProcess({ kubeconfigPath, env, ...(entry !== undefined && { entry }) });
+    operators.push(operator);
+    await operator.ready();
+    return operator;
   };
   try {
     await api.json({ method: "POST", path: "/api/v1/nodes", body: { apiVersion: "v1", kind: "Node", metadata: { name: nodeName } } });
@@ -85,18 +95,12 @@ export async function createBenchWorld(): Promise<BenchWorld> {
       databases.push(opened);
       return opened;
     },
-    startOperator: async (...namespaces) => {
-      const kubeconfigPath = await cluster.serviceAccountKubeconfig({ namespace: releaseNamespace, name: release });
-      const entry = process.env["BENCH_OPERATOR"];
-      const operator = startOperatorProcess({
-        kubeconfigPath,
-        env: { WEBFARM_NAMESPACES: namespaces.join(","), WEBFARM_IDENTITY: "bench" },
-        ...(entry !== undefined && { entry }),
-      });
-      operators.push(operator);
-      await operator.ready();
-      return operator;
-    },
+    startOperator: (...namespaces) => start({ WEBFARM_NAMESPACES: namespaces.join(","), WEBFARM_IDENTITY: "bench" }),
+    startReplica: (identity, ...namespaces) =>
+      start({
+        ...{ WEBFARM_NAMESPACES: namespaces.join(","), WEBFARM_IDENTITY: identity },
+        ...{ WEBFARM_LEADER_ELECTION: "true", WEBFARM_LEASE_NAMESPACE: releaseNamespace },
+      }),
   };
 }
 
