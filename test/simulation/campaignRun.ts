@@ -50,6 +50,7 @@ async function firstWrong(
       if (found !== undefined) return found;
     }
     coverage.faultsEnd(world);
+    if (world.operators.size === 0) return undefined; // nobody was there to bring anything about
     const left = await untilConverged(world);
     const found = judged(checker);
     if (found !== undefined || left.length === 0) return found;

@@ -45,6 +45,7 @@ export const forms = {
   nodeCollected: "node {node} is given up and its pods collected",
 
   farmMade: "webfarm {farm} with policy {policy}",
+  farmMadeFor: "webfarm {farm} with policy {policy} for owner {owner}",
   farmDeleted: "webfarm {farm} is deleted",
   farmPolicy: "webfarm {farm} sets policy {policy}",
   farmDeletionPolicy: "webfarm {farm} sets deletion policy {policy}",
@@ -68,6 +69,7 @@ export const forms = {
   farmForced: "webfarm {farm} is annotated reconcile-at",
 
   operatorStarts: "operator {operator} starts",
+  operatorStops: "operator {operator} stops",
   operatorCrashes: "operator {operator} crashes",
   operatorCrashesBefore: "operator {operator} crashes before its effect {nth}",
   operatorCrashesAfter: "operator {operator} crashes after its effect {nth}",

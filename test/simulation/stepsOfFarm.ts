@@ -9,25 +9,14 @@ import { deleteFarm } from "./workloads.ts";
 import { Inapplicable } from "./inapplicable.ts";
 
 type Kinds =
-  | `farm${"Made" | "Deleted" | "Policy" | "DeletionPolicy" | "Owner" | "FormerOwner" | "Secret" | "FailOpen" | "NodeLost" | "Limit" | "Unlimited"}`
+  | `farm${"Made" | "MadeFor" | "Deleted" | "Policy" | "DeletionPolicy" | "Owner" | "FormerOwner" | "Secret" | "FailOpen" | "NodeLost" | "Limit" | "Unlimited"}`
   | `farm${"Suspended" | "Resumed" | "Newer" | "Older" | "DeploymentMember" | "SetMember" | "LabelMember" | "MemberGone"}`
   | `farm${"Approved" | "SkipCleanup" | "Forced"}`;
 
 export const stepsOfFarm: Deeds<Kinds> = {
-  farmMade: (place, { farm, policy }) => {
-    const { namespace, name } = named(farm);
-    const { api } = place.in;
-    if (api.farms.has(key(namespace, name))) throw new Inapplicable(`WebFarm ${farm} is there`);
-    needNamespace(place, namespace);
-    const spec: FarmSpec = {
-      ...{ policy, registration: "Operator", members: [memberOf("live", "Deployment", name)] },
-      database: { connectionStringSecretRef: { name: "kentico", key: "CMSConnectionString" } },
-    };
-    api.putFarm({
-      ...{ uid: place.truth.newUid("farm"), namespace, name, resourceVersion: "", generation: 1, createdAtMs: place.truth.nowMs },
-      ...{ finalizers: [], annotations: {}, spec, status: {} },
-    });
-  },
+  farmMade: (place, { farm, policy }) => makeFarm(place, farm, { policy }),
+  // An owner is given at creation or never.
+  farmMadeFor: (place, { farm, policy, owner }) => makeFarm(place, farm, { policy, ownerId: owner }),
   farmDeleted: (place, { farm }) => {
     const { namespace, name } = farmOf(place, farm);
     deleteFarm(place.truth, place.in.api, namespace, name);
@@ -63,6 +52,21 @@ export const stepsOfFarm: Deeds<Kinds> = {
   farmSkipCleanup: (place, { farm }) => annotate(place, farm, "webfarm.dev/skip-cleanup", "true"),
   farmForced: (place, { farm }) => annotate(place, farm, "webfarm.dev/reconcile-at", String(place.truth.nowMs)),
 };
+
+function makeFarm(place: Place, text: string, given: { readonly policy: string; readonly ownerId?: string }): void {
+  const { namespace, name } = named(text);
+  const { api } = place.in;
+  if (api.farms.has(key(namespace, name))) throw new Inapplicable(`WebFarm ${text} is there`);
+  needNamespace(place, namespace);
+  const spec: FarmSpec = {
+    ...{ ...given, registration: "Operator", members: [memberOf("live", "Deployment", name)] },
+    database: { connectionStringSecretRef: { name: "kentico", key: "CMSConnectionString" } },
+  };
+  api.putFarm({
+    ...{ uid: place.truth.newUid("farm"), namespace, name, resourceVersion: "", generation: 1, createdAtMs: place.truth.nowMs },
+    ...{ finalizers: [], annotations: {}, spec, status: {} },
+  });
+}
 
 const memberOf = (member: string, kind: WorkloadKind, name: string): FarmMember => ({
   name: member,
