@@ -18,13 +18,14 @@ import type { Decision } from "./pass/decide.ts";
 import { conflictRetryMs, finalizerProblem, holdFinalizer, letGo, releaseNow } from "./pass/finalizer.ts";
 import type { FinalizerHold } from "./pass/finalizer.ts";
 import { createMembers } from "./pass/members.ts";
+import type { ReadWorkload } from "./pass/members.ts";
 import { nextLook } from "./pass/next.ts";
 import { observe, withRows } from "./pass/observe.ts";
 import type { Observed } from "./pass/observe.ts";
 import { newest, openGates, tellActions, tellStatus } from "./pass/report.ts";
 import type { Cluster, Databases, FarmDatabase, PassMetrics } from "./pass/ports.ts";
 import { newState } from "./pass/state.ts";
-import type { FarmState } from "./pass/state.ts";
+import type { FarmState, FarmStates } from "./pass/state.ts";
 import { sweepRemoved } from "./pass/sweep.ts";
 import { noteRowPods } from "./pass/waits.ts";
 
@@ -39,6 +40,9 @@ export interface ReconcileOptions {
   /** This process, in log lines about removals. */
   readonly identity: string;
   readonly version: string;
+  /** What it holds between passes, all of which may be lost: given by those who want to look at it. */
+  readonly states?: FarmStates;
+  readonly workloads?: Map<string, ReadWorkload>;
 }
 
 export interface Reconciler {
@@ -53,10 +57,9 @@ const writeIntervalMs = 10;
 const longestGateWaitMs = 120_000;
 
 export function createReconciler(options: ReconcileOptions): Reconciler {
-  const { cluster, clock, databases, resyncMs } = options;
-  const members = createMembers({ cluster, clock, resyncMs });
+  const { cluster, clock, databases, resyncMs, states = new Map(), workloads = new Map() } = options;
+  const members = createMembers({ cluster, clock, resyncMs, cache: workloads });
   const observing = { ...options, members };
-  const states = new Map<FarmKey, { readonly uid: string; readonly state: FarmState }>();
 
   function stateOf(farm: WebFarm): FarmState {
     const known = states.get(farm.key);

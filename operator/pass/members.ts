@@ -29,7 +29,8 @@ export interface Members {
 
 export type Freshness = "settled" | "now";
 
-interface Cached {
+/** What was last read of a workload, and when. */
+export interface ReadWorkload {
   readonly read: WorkloadRead;
   readonly lastSelector?: LabelSelector;
   readonly atMs: Milliseconds;
@@ -42,15 +43,16 @@ export function createMembers({
   cluster,
   clock,
   resyncMs,
+  cache,
 }: {
   readonly cluster: Cluster;
   readonly clock: Clock;
   readonly resyncMs: Milliseconds;
+  readonly cache: Map<string, ReadWorkload>;
 }): Members {
-  const cache = new Map<string, Cached>();
   const cacheKey = (farm: WebFarm, ref: WorkloadRef): string => `${farm.uid}/${ref.apiVersion}/${ref.kind}/${ref.name}`;
 
-  async function workload(farm: WebFarm, ref: WorkloadRef, freshness: Freshness, signal: AbortSignal): Promise<Cached> {
+  async function workload(farm: WebFarm, ref: WorkloadRef, freshness: Freshness, signal: AbortSignal): Promise<ReadWorkload> {
     const key = cacheKey(farm, ref);
     const cached = cache.get(key);
     const ageMs = cached === undefined || cached.generation !== farm.generation ? Infinity : clock.monotonic() - cached.atMs;

@@ -2,8 +2,11 @@
 
 import { emptyMemory } from "../farm/memory.ts";
 import type { FarmMemory } from "../farm/memory.ts";
-import type { DatabaseFacts, DatabaseProblem, Milliseconds, PodHash, TableRead, WebFarm } from "../farm/model.ts";
+import type { DatabaseFacts, DatabaseProblem, FarmKey, Milliseconds, PodHash, TableRead, WebFarm } from "../farm/model.ts";
 import type { CredentialCache } from "./credentials.ts";
+
+/** By the key of the WebFarm; another UID under its name is another farm. */
+export type FarmStates = Map<FarmKey, { readonly uid: string; readonly state: FarmState }>;
 
 export interface FarmState {
   memory: FarmMemory;
