@@ -3,6 +3,7 @@
 // opened that should not have been; what the promises except is counted apart.
 
 import { FarmHistory } from "./farmHistory.ts";
+import { Leases } from "./leases.ts";
 import { partsOf, podPart } from "./marks.ts";
 import type { GateOpening, PodObject, RowChange, RowObject, WallMs, Writer } from "./objects.ts";
 import { isLive, saysEnded } from "./truth.ts";
@@ -63,6 +64,7 @@ export class Checker {
   /** Hashes of pods that ever had a row of their own. */
   readonly #everRegistered = new Set<string>();
   #violations: Violation[] = [];
+  readonly #leases = new Leases();
   #seen = { records: 0 };
 
   /** Judges from now on. One for each world. */
@@ -71,6 +73,7 @@ export class Checker {
     truth.onCommit = {
       row: (change) => this.#judgeRow(change),
       gate: (opening) => this.#judgeGate(opening),
+      lease: (write) => this.#leases.note(write),
       farm: (change) => {
         const farm = change.after ?? change.before;
         if (farm === undefined) return;
@@ -108,6 +111,7 @@ export class Checker {
     const { before, after, by } = change;
     if (after !== undefined) this.#noteRegistered(after);
     if (by.kind !== "operator") return;
+    this.#judgeLease(by);
     const farm = this.#history(by.cluster, by.farm);
     if (before === undefined) this.#judgeInsert(change, after, by, farm);
     else this.#judgeChange(change, before, by, farm);
@@ -116,6 +120,16 @@ export class Checker {
   #noteRegistered({ guid }: RowObject): void {
     const parts = partsOf(guid);
     if (parts !== undefined) this.#everRegistered.add(parts.pod);
+  }
+
+  #judgeLease({
+    cluster,
+    process,
+    sentAtMs,
+    statement,
+  }: Pick<OperatorWriter, "cluster" | "process" | "sentAtMs"> & { readonly statement: string }): void {
+    if (!this.#leases.isHeld(cluster, process, sentAtMs)) this.#report("writeAfterLease", `${process} sent ${statement} without the lease`);
+    else if (!this.#leases.isHeld(cluster, process, this.#truth.nowMs)) this.counts.afterLease += 1;
   }
 
   #judgeInsert({ database }: RowChange, after: RowObject | undefined, by: OperatorWriter, farm: FarmHistory): void {
@@ -193,6 +207,7 @@ export class Checker {
   }
 
   #judgeGate({ atMs, cluster, pod, reason, by, sentAtMs }: GateOpening): void {
+    this.#judgeLease({ cluster, process: by, sentAtMs, statement: "a gate" });
     const farms = [...this.#farms].flatMap(([at, farm]) => (at.startsWith(`${cluster}/${pod.namespace}/`) ? [farm] : []));
     const deed = `${by} opened the gate of pod ${pod.name} (${pod.uid}) with reason ${reason}`;
     if (reason === "Registered") {

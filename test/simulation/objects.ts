@@ -175,3 +175,11 @@ export interface FarmChange {
   /** Absent: gone. */
   readonly after: FarmObject | undefined;
 }
+
+export interface LeaseWrite {
+  readonly atMs: WallMs;
+  readonly cluster: string;
+  /** The process that wrote it. */
+  readonly by: string;
+  readonly lease: LeaseObject;
+}

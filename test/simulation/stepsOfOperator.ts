@@ -2,11 +2,12 @@
 
 import type { Deeds, Place } from "./applyStep.ts";
 import type { FaultAction, FaultTarget } from "./effects.ts";
-import type { SimOperator, SimProcess } from "./simOperator.ts";
+import type { SimOperator } from "./simOperator.ts";
+import type { SimProcess } from "./simProcess.ts";
 import { Inapplicable } from "./inapplicable.ts";
 
 type Kinds =
-  | `operator${"Starts" | "Crashes" | "CrashesBefore" | "CrashesAfter" | "Pauses" | "PausesBefore" | "PausesAfter" | "PausesBeforeNext" | "Resumes"}`
+  | `operator${"Starts" | "Stops" | "Crashes" | "CrashesBefore" | "CrashesAfter" | "Pauses" | "PausesBefore" | "PausesAfter" | "PausesBeforeNext" | "Resumes"}`
   | `cache${"Stalls" | "CatchesUp" | "SeesOne" | "Relists"}`
   | `effect${"Late" | "Lost" | "NotApplied" | "Refused" | "Hangs" | "MeetsChange"}`
   | `api${"Silent" | "Answers" | "Forbids" | "Allows"}`
@@ -22,6 +23,10 @@ export const stepsOfOperator: Deeds<Kinds> = {
   operatorCrashes: (place, { operator }) => {
     processOf(place, operator);
     operatorOf(place, operator).crash();
+  },
+  operatorStops: (place, { operator }) => {
+    processOf(place, operator);
+    operatorOf(place, operator).stop();
   },
   operatorCrashesBefore: (place, { operator, nth }) => arm(place, operator, "effect", { kind: "crashBefore" }, nth - 1),
   operatorCrashesAfter: (place, { operator, nth }) => arm(place, operator, "effect", { kind: "crashAfter" }, nth - 1),

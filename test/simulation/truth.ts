@@ -4,7 +4,7 @@
 
 import { ApiServer, key } from "./apiServer.ts";
 import { SimDatabase } from "./database.ts";
-import type { FarmChange, GateOpening, PodObject, Process, RowChange, WallMs } from "./objects.ts";
+import type { FarmChange, GateOpening, LeaseWrite, PodObject, Process, RowChange, WallMs } from "./objects.ts";
 
 export const originMs: WallMs = Date.UTC(2026, 0, 1);
 
@@ -58,6 +58,7 @@ export interface Witness {
   row(change: RowChange): void;
   gate(opening: GateOpening): void;
   farm(change: FarmChange): void;
+  lease(write: LeaseWrite): void;
 }
 
 export class Truth {
@@ -70,7 +71,7 @@ export class Truth {
   readonly rowChanges: RowChange[] = [];
   readonly gateOpenings: GateOpening[] = [];
   /** Told of each committed change in the moment in which it is committed. */
-  onCommit: Witness = { row: () => undefined, gate: () => undefined, farm: () => undefined };
+  onCommit: Witness = { row: () => undefined, gate: () => undefined, farm: () => undefined, lease: () => undefined };
   /** Called for each pod that was written or removed, and for all after a restore. */
   onPod: (record: PodRecord) => void = () => undefined;
   #agenda: Due[] = [];
@@ -109,6 +110,10 @@ export class Truth {
     const committed = { ...opening, atMs: this.nowMs };
     this.gateOpenings.push(committed);
     this.onCommit.gate(committed);
+  }
+
+  noteLease(write: Omit<LeaseWrite, "atMs">): void {
+    this.onCommit.lease({ ...write, atMs: this.nowMs });
   }
 
   /** Never twice the same, also not after a restore. */

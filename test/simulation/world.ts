@@ -9,7 +9,7 @@ import { Inapplicable } from "./inapplicable.ts";
 import { perform, startKubelets } from "./kubelet.ts";
 import { defaultCluster } from "./names.ts";
 import { SimOperator } from "./simOperator.ts";
-import type { SimProcess } from "./simOperator.ts";
+import type { SimProcess } from "./simProcess.ts";
 import type { Step } from "./steps.ts";
 import { applyStep } from "./applyStep.ts";
 import { Truth } from "./truth.ts";
@@ -23,6 +23,8 @@ export interface WorldOptions {
   /** Kubelets and controllers act by themselves; otherwise only by steps. Default true. */
   readonly isAutomatic?: boolean;
   readonly isReadOnly?: boolean;
+  /** Operators compete for the Lease of their cluster. Default false: each writes. */
+  readonly isElected?: boolean;
   readonly log?: Logger;
 }
 
@@ -128,7 +130,14 @@ export class World {
     const known = this.operators.get(name);
     if (known !== undefined) return known;
     const made = new SimOperator({
-      ...{ truth: this.truth, name, cluster, readOnly: this.#options.isReadOnly ?? false, log: this.#options.log ?? silent },
+      ...{
+        truth: this.truth,
+        name,
+        cluster,
+        readOnly: this.#options.isReadOnly ?? false,
+        isElected: this.#options.isElected ?? false,
+        log: this.#options.log ?? silent,
+      },
       scheduler: () => this.scheduler,
       nextEffectId: () => (this.#effects += 1),
       onEvent: (event, operator) => void this.events.push({ operator, event }),
