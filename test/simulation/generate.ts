@@ -2,10 +2,15 @@
 // each step chosen by what is there at the moment. Each schedule has a random half of the kinds of steps (swarm testing), so that what is
 // rare beside others is common somewhere.
 
-import { kinds, restarts, time } from "./generateKinds.ts";
-import type { Kind, Shape } from "./generateKinds.ts";
+import { farmMade, kindsOfFarms } from "./generateFarms.ts";
+import { kindsOfFaults, recoveries } from "./generateFaults.ts";
+import { longMs, placed, shortMs } from "./generateMoment.ts";
+import type { FarmShape, Kind, Shape } from "./generateMoment.ts";
+import { kindsOfPods } from "./generatePods.ts";
 import { randomOf } from "./generateRandom.ts";
 import type { Random } from "./generateRandom.ts";
+import { tales } from "./generateTales.ts";
+import { defaultCluster } from "./names.ts";
 import type { Step } from "./steps.ts";
 import type { World } from "./world.ts";
 
@@ -14,32 +19,41 @@ export interface StepSource {
   next(world: World): Step | undefined;
 }
 
-const fewestSteps = 8;
-const mostSteps = 34;
+const fewestSteps = 6;
+const mostSteps = 28;
+const mostTales = 2;
+
+/** Always there: without time nothing comes of anything. */
+const time: Kind = {
+  name: "time passes",
+  weight: 30,
+  make: ({ random }) => ({ kind: "timePasses", duration: random.pick(random.below(5) < 3 ? shortMs : longMs) }),
+};
 
 export function generated(seed: string): StepSource {
   const random = randomOf(seed);
-  const { shape, steps } = setUp(random);
-  const enabled = [time, ...restarts, ...kinds.filter(() => random.oneIn(2))];
+  const shape = shapeOf(random);
+  const setUp = [...setUpOf(random, shape)];
+  const kinds = [...kindsOfPods, ...kindsOfFarms, ...kindsOfFaults].filter(() => random.oneIn(2));
+  const always = [time, ...recoveries, ...kinds];
+  const chosenTales = tales.filter(() => random.oneIn(3));
   let left = fewestSteps + random.below(mostSteps - fewestSteps + 1);
+  let talesLeft = random.below(mostTales + 1);
+  const tale: Step[] = [];
   return {
     next: (world) => {
-      const first = steps.shift();
+      const first = setUp.shift();
       if (first !== undefined) return first;
-      if (left === 0) return undefined;
+      if (tale.length > 0 && !random.oneIn(5)) return tale.shift();
+      if (left === 0) return tale.shift();
       left -= 1;
-      return nextStep(world, random, shape, enabled);
+      const isTale = talesLeft > 0 && chosenTales.length > 0 && tale.length === 0 && random.oneIn(4);
+      if (isTale) talesLeft -= 1;
+      const steps = happening(world, random, shape, isTale ? chosenTales : always);
+      tale.push(...steps.slice(1));
+      return steps[0];
     },
   };
-}
-
-/** One that could happen now; where none could, time passes. */
-function nextStep(world: World, random: Random, shape: Shape, enabled: readonly Kind[]): Step | undefined {
-  for (let tries = 0; tries < 20; tries += 1) {
-    const step = random.weighted(enabled).make({ world, random, shape });
-    if (step !== undefined) return step;
-  }
-  return time.make({ world, random, shape });
 }
 
 export function listed(steps: readonly Step[]): StepSource {
@@ -47,37 +61,58 @@ export function listed(steps: readonly Step[]): StepSource {
   return { next: () => left.shift() };
 }
 
-function setUp(random: Random): { readonly shape: Shape; readonly steps: Step[] } {
-  const isSet = random.oneIn(3);
-  const kind = isSet ? "StatefulSet" : "Deployment";
+const mostTries = 20;
+
+/** Steps that could be done now; where nothing comes to mind, time passes. */
+function happening(world: World, random: Random, shape: Shape, kinds: readonly Kind[]): readonly Step[] {
+  for (let tries = 0; tries < mostTries; tries += 1) {
+    const cluster = random.pick(shape.operators).cluster;
+    const made = random.weighted(kinds).make({ world, random, shape, cluster });
+    const steps = made === undefined ? [] : Array.isArray(made) ? (made as readonly Step[]) : [made as Step];
+    if (steps.length > 0) return steps.map((step) => placed(step, cluster));
+  }
+  return [{ kind: "timePasses", duration: 1_000 }];
+}
+
+function shapeOf(random: Random): Shape {
+  const kind = random.oneIn(3) ? "StatefulSet" : "Deployment";
+  const owner = random.oneIn(2) ? { owner: "eu-1/shop" } : {};
+  const shop: FarmShape = { name: "shop", cluster: defaultCluster, workload: "shop", kind, ...owner };
+  const a = { name: "A", cluster: defaultCluster };
+  if (random.oneIn(12)) {
+    const east = { ...shop, cluster: "east", ...(random.oneIn(2) ? { owner: "eu-1/shop" } : {}) };
+    return { farms: [shop, east], operators: [a, { name: "E", cluster: "east" }] };
+  }
+  const operators = random.oneIn(3) ? [a, { name: "B", cluster: defaultCluster }] : [a];
+  return { farms: random.oneIn(8) ? [shop, anotherFarm(shop, random)] : [shop], operators };
+}
+
+/** On the same database: of the same pods, of the same owner, in another namespace with the same names, or of other pods. */
+function anotherFarm(shop: FarmShape, random: Random): FarmShape {
+  const { owner: _owner, ...unowned } = shop;
+  return random.pick<FarmShape>([
+    { ...unowned, name: "shop2" },
+    { ...shop, name: "shop2", workload: "web", owner: "eu-1/shop" },
+    { ...unowned, name: "staging/shop", workload: "staging/shop" },
+    { ...unowned, name: "shop2", workload: "web" },
+  ]);
+}
+
+function* setUpOf(random: Random, { farms, operators }: Shape): Generator<Step> {
+  if (random.oneIn(3)) yield { kind: "databasePings" };
+  for (const row of ["old", "shop-0", "shop-1", "shop-b", "shop-c"]) if (random.oneIn(7)) yield { kind: "rowInserted", row };
   const count = random.pick([1, 2, 2, 3, 3, 4, 5]);
-  const shop = { name: "shop", workload: "shop", kind } as const;
-  const east = random.oneIn(14);
-  const hasSecond = !east && random.oneIn(3);
-  const shape: Shape = { farms: [shop], operators: hasSecond ? ["A", "B"] : ["A"], east };
-  const steps: Step[] = [
-    ...(random.oneIn(3) ? [{ kind: "databasePings" } as const] : []),
-    ...foreignRows(random),
-    { kind: isSet ? "setMade" : "deploymentMade", name: "shop", count },
-    ...farmSteps(random, isSet),
-    ...shape.operators.map((operator): Step => ({ kind: "operatorStarts", operator })),
-    ...(random.oneIn(3) ? [] : [{ kind: "timePasses", duration: random.pick([2_000, 10_000]) } as const]),
-  ];
-  return { shape, steps };
+  for (const farm of farms) {
+    const kind = farm.kind === "StatefulSet" ? "setMade" : "deploymentMade";
+    yield placed({ kind, name: farm.workload, count }, farm.cluster);
+    for (const step of farmMade(memberName(farm), random)) yield placed(step, farm.cluster);
+    if (random.oneIn(4)) yield placed({ kind: "farmNodeLost", farm: farm.name, duration: 60_000 }, farm.cluster);
+    if (random.oneIn(4))
+      yield placed({ kind: "farmDeletionPolicy", farm: farm.name, policy: random.pick(["RemoveAll", "Retain"]) }, farm.cluster);
+  }
+  for (const { name, cluster } of operators) yield placed({ kind: "operatorStarts", operator: name }, cluster);
+  if (!random.oneIn(3)) yield { kind: "timePasses", duration: random.pick([2_000, 10_000]) };
 }
 
-function foreignRows(random: Random): readonly Step[] {
-  const names = ["old", "shop-0", "shop-1", "shop-b", "shop-c"].filter(() => random.oneIn(6));
-  return names.map((row) => ({ kind: "rowInserted", row }));
-}
-
-function farmSteps(random: Random, isSet: boolean): readonly Step[] {
-  const farm = "shop";
-  return [
-    { kind: "farmMade", farm, policy: random.oneIn(5) ? random.pick(["Observe", "CreateOnly", "UpsertOnly"]) : "Sync" },
-    ...(isSet ? [{ kind: "farmSetMember", farm, member: "live", name: "shop" } as const] : []),
-    ...(random.oneIn(2) ? [{ kind: "farmOwner", farm, owner: "eu-1/shop" } as const] : []),
-    ...(random.oneIn(4) ? [{ kind: "farmNodeLost", farm, duration: 60_000 } as const] : []),
-    ...(random.oneIn(4) ? [{ kind: "farmDeletionPolicy", farm, policy: random.pick(["RemoveAll", "Retain"]) } as const] : []),
-  ];
-}
+/** A member names a workload of its own namespace. */
+const memberName = (farm: FarmShape): FarmShape => ({ ...farm, workload: farm.workload.split("/").at(-1) ?? farm.workload });
