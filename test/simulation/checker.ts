@@ -2,6 +2,7 @@
 // code with operator/ (no import, not even types) and computes marks on its own. Whatever it reports is a row lost, a row touched, or a gate
 // opened that should not have been; what the promises except is counted apart.
 
+import { isBeyondThisVersion } from "./beyond.ts";
 import { FarmHistory } from "./farmHistory.ts";
 import { Leases } from "./leases.ts";
 import { partsOf, podPart } from "./marks.ts";
@@ -228,13 +229,10 @@ export class Checker {
 
 type Farm = FarmHistory["versions"][number]["farm"];
 
-/** What this version does not know, or does not do yet. */
-const isBeyondThisVersion = ({ spec }: Farm): boolean => "fieldOfNextYear" in spec || Number(spec["maxServers"] ?? 0) > 0;
-
 /** What the WebFarm must have said for a gate to open with this reason. */
 const causes: Readonly<Record<string, (farm: Farm) => boolean>> = {
   Suspended: (farm) => farm.spec.suspend === true,
-  Observe: (farm) => farm.spec.policy === "Observe" || isBeyondThisVersion(farm),
+  Observe: (farm) => farm.spec.policy === "Observe" || isBeyondThisVersion(farm.spec),
   PolicyForbids: (farm) => farm.spec.policy === "CreateOnly" || farm.spec.policy === "UpsertOnly",
   Deleting: (farm) => farm.deletionAtMs !== undefined,
   ReadOnly: () => true,

@@ -2,6 +2,7 @@
 // gate, and every row of the farm is a pod's own or listed as needing a person. Shares no code with operator/.
 
 import { key, workloadKey } from "./apiServer.ts";
+import { isBeyondThisVersion } from "./beyond.ts";
 import { look } from "./kubelet.ts";
 import { namespacePart, ownerPart, partsOf, podPart } from "./marks.ts";
 import { defaultDatabase } from "./names.ts";
@@ -90,8 +91,7 @@ function wrongOf(truth: Truth, cluster: Cluster, farm: FarmObject): readonly str
 const isWanted = (pod: PodObject): boolean =>
   pod.node !== undefined && pod.deletionAtMs === undefined && pod.phase !== "Failed" && pod.phase !== "Succeeded";
 
-const mayWrite = ({ spec }: FarmObject): boolean =>
-  spec.policy !== "Observe" && spec.suspend !== true && !("fieldOfNextYear" in spec) && Number(spec["maxServers"] ?? 0) === 0;
+const mayWrite = ({ spec }: FarmObject): boolean => spec.policy !== "Observe" && spec.suspend !== true && !isBeyondThisVersion(spec);
 
 /** With failOpenSeconds 0 the gate of a pod that cannot have a row never opens: a person wanted it so. */
 const mayStayClosed = (farm: FarmObject, pod: PodObject): boolean => farm.spec.readinessGate?.failOpenSeconds === 0 && isExcused(farm, pod);

@@ -20,6 +20,7 @@ export const forms = {
   setMakesPod: "statefulset {name} makes pod {nth}",
   podsGrace: "new pods of {name} have {duration} of grace",
   podsWithoutGate: "new pods of {name} have no gate",
+  podsWithGate: "new pods of {name} have a gate",
 
   podBound: "pod {pod} is bound to {node}",
   podStarts: "pod {pod} starts on {node}",

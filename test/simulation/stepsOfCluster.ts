@@ -13,7 +13,7 @@ type Kinds =
   | `secret${"Made" | "Deleted"}`
   | `deployment${"Made" | "Scaled" | "RolledOut" | "Deleted" | "Selects" | "MakesPod"}`
   | `set${"Made" | "Scaled" | "Deleted" | "MakesPod"}`
-  | `pods${"Grace" | "WithoutGate"}`
+  | `pods${"Grace" | "WithoutGate" | "WithGate"}`
   | `controllers${"Rest" | "Work"}`
   | `node${"Cut" | "Back" | "Tainted" | "Collected"}`
   | `etcd${"Saved" | "Restored"}`;
@@ -58,6 +58,7 @@ export const stepsOfCluster: Deeds<Kinds> = {
   },
   podsGrace: (place, { name, duration }) => change(place, kindOf(place, name), name, { graceSeconds: Math.round(duration / 1_000) }),
   podsWithoutGate: (place, { name }) => change(place, kindOf(place, name), name, { hasGate: false }),
+  podsWithGate: (place, { name }) => change(place, kindOf(place, name), name, { hasGate: true }),
 
   controllersRest: (place) => void (place.in.controllersRest = true),
   controllersWork: (place) => void (place.in.controllersRest = false),
