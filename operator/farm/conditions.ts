@@ -214,8 +214,15 @@ function removalsBlocked({ plan, observation }: Assessment, publication: Publica
   return {
     status: "True",
     reason: view?.reason ?? "Blocked",
-    message:
-      `${plan.blocked.length} rows are not removed (${names.join(", ")}${more}). ${view?.message ?? ""} ${howToApprove(farm, publication)}`.trim(),
+    // The names last: what is cut off where the message is too long is no part of the command.
+    message: [
+      `${plan.blocked.length} rows are not removed.`,
+      view?.message ?? "",
+      howToApprove(farm, publication),
+      `Rows: ${names.join(", ")}${more}.`,
+    ]
+      .filter((part) => part !== "")
+      .join(" "),
   };
 }
 

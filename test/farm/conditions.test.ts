@@ -244,6 +244,32 @@ describe("messages", () => {
     };
     expect(all(blockedRows.toReversed())).toEqual(all(blockedRows));
   });
+  test("have room for the command that approves, however long the names are", () => {
+    const long = (letter: string): string => letter.repeat(253);
+    const rows = ["a", "b", "c"].map((letter, index) => rowOf(pod({ name: long(letter) }), { serverID: index + 1 }));
+    const named = farm({ namespace: "n".repeat(63), name: "f".repeat(253) });
+    const seen = observation({ farm: named, rows, members: [member({ workload: deployment({ replicas: 3 }) })] });
+    const all = conditionsOf(
+      { observation: seen, plan: planFarm(seen, memory()), authority: authorityOf(seen), outcome: quiet },
+      { digest: "0123456789abcdef", unexplained: [] },
+    );
+    const { message } = all.find(({ type }) => type === "RemovalsBlocked") ?? { message: "" };
+    expect(message).toHaveLength(1024);
+    expect(message).toContain(
+      `kubectl annotate --overwrite webfarm -n ${named.namespace} ${named.name} webfarm.dev/approve-removals=0123456789abcdef `,
+    );
+  });
+  test("of rows that wait while others are approved name no command", () => {
+    const seen = observation({ rows: [rowOf(a, { by: otherCluster })] });
+    const approved = { digest: "d", until: "2026-01-01T12:10:00.000Z" };
+    const all = conditionsOf(
+      { observation: seen, plan: planFarm(seen, memory()), authority: authorityOf(seen), outcome: quiet },
+      { digest: "d", unexplained: [], approved },
+    );
+    const { message } = all.find(({ type }) => type === "RemovalsBlocked") ?? { message: "" };
+    expect(message).toContain(approved.until);
+    expect(message).not.toContain("kubectl");
+  });
   test.each([
     ["that fit are as they are", "abc", 3, "abc"],
     ["that do not fit end in three dots", "abcd", 3, "ab…"],
