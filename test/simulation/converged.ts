@@ -3,11 +3,12 @@
 
 import { key, workloadKey } from "./apiServer.ts";
 import { isBeyondThisVersion } from "./beyond.ts";
+import type { SimDatabase } from "./database.ts";
 import { look } from "./kubelet.ts";
 import { namespacePart, ownerPart, partsOf, podPart } from "./marks.ts";
 import { defaultDatabase } from "./names.ts";
 import type { FarmMember, FarmObject, PodObject, RowObject, WorkloadKind } from "./objects.ts";
-import { saysEnded } from "./truth.ts";
+import { isLive, saysEnded } from "./truth.ts";
 import type { Cluster, Truth } from "./truth.ts";
 import type { World } from "./world.ts";
 
@@ -85,7 +86,8 @@ function wrongOf(truth: Truth, cluster: Cluster, farm: FarmObject): readonly str
   const database = truth.database(databaseName);
   if (database.mode !== "2") return closed;
   const rows = [...database.rows.values()];
-  return [...closed, ...podsWithoutRow(cluster, farm, claimed, rows), ...rowsWithoutPod(cluster, farm, rows)];
+  const pinged = pingedNames(truth, database);
+  return [...closed, ...podsWithoutRow(cluster, farm, claimed, rows), ...rowsWithoutPod(cluster, farm, rows, pinged)];
 }
 
 const isWanted = (pod: PodObject): boolean =>
@@ -135,6 +137,12 @@ const ownerOf = ({ api }: Cluster, { namespace, name, spec }: FarmObject): { rea
 const isExcused = (farm: FarmObject, pod: PodObject): boolean =>
   listed(farm).some(({ podUID, state }) => podUID === pod.uid && (state === "Conflict" || state === "LimitReached"));
 
+/** Names of servers as which a process of any pod pings that database: by these it keeps their rows, whatever their marks say. */
+function pingedNames(truth: Truth, { name, pings }: SimDatabase): ReadonlySet<string> {
+  const living = pings === undefined ? [] : [...truth.records.values()].filter((record) => isLive(record) && record.database === name);
+  return new Set(living.map(({ last }) => last.name));
+}
+
 /** A pod that has none must be listed as in conflict, or as too many. */
 function podsWithoutRow(cluster: Cluster, farm: FarmObject, pods: readonly PodObject[], rows: readonly RowObject[]): readonly string[] {
   const { ownerId, uid } = ownerOf(cluster, farm);
@@ -152,7 +160,7 @@ function podsWithoutRow(cluster: Cluster, farm: FarmObject, pods: readonly PodOb
  * A row of the farm is that of a pod that has not ended, or listed as one that needs a person. A pod that has not ended keeps the row of its
  * name, whatever its UID (promise 2), also where no member selects it and so nobody hands the row over.
  */
-function rowsWithoutPod(cluster: Cluster, farm: FarmObject, rows: readonly RowObject[]): readonly string[] {
+function rowsWithoutPod(cluster: Cluster, farm: FarmObject, rows: readonly RowObject[], pinged: ReadonlySet<string>): readonly string[] {
   if (farm.spec.policy !== "Sync") return [];
   const { ownerId } = ownerOf(cluster, farm);
   const owners = [ownerId, ...(farm.spec.formerOwnerIds ?? [])];
@@ -162,7 +170,7 @@ function rowsWithoutPod(cluster: Cluster, farm: FarmObject, rows: readonly RowOb
   return rows.flatMap((row) => {
     const parts = partsOf(row.guid);
     if (parts === undefined || !owners.some((owner) => parts.owner === ownerPart(owner, row.name)) || present.has(parts.pod)) return [];
-    if (names.has(row.name.toLowerCase())) return [];
+    if (names.has(row.name.toLowerCase()) || pinged.has(row.name.toLowerCase())) return [];
     const isListed = listed(farm).some(({ serverID, state }) => serverID === row.serverID && (state === "Blocked" || state === "Conflict"));
     return isListed ? [] : [`row ${row.serverID} ${row.name} is no pod's`];
   });

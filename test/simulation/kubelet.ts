@@ -114,9 +114,11 @@ export function bind(truth: Truth, record: PodRecord, node: string): void {
   if (pod?.node === undefined && pod?.deletionAtMs === undefined && pod !== undefined) put(truth, { ...pod, node });
 }
 
-/** The container starts, wherever the pod's object is by now. */
+/** The container starts, unless its kubelet knows that it should not: one that hears nothing starts what it was told to. */
 export function start(truth: Truth, record: PodRecord): void {
   if (record.process.startedAtMs !== undefined) return;
+  const pod = truth.stored(record);
+  if (truth.isReachable(record) && (pod === undefined || pod.deletionAtMs !== undefined)) return;
   record.process = { ...record.process, startedAtMs: truth.nowMs };
   record.database = databaseOf(truth, record);
   update(truth, record);
