@@ -3,7 +3,7 @@
 
 import { openTestDatabase } from "../../database/database.ts";
 import type { TestDatabase } from "../../database/database.ts";
-import type { CommitListener } from "../../database/engine/commits.ts";
+import type { CommittedChange } from "../../database/engine/commits.ts";
 import type { Faults } from "../../database/faults.ts";
 import { operatorGrants } from "../../database/fixtures/kentico.ts";
 import { wholeRows } from "../../world/wholeRow.ts";
@@ -18,8 +18,6 @@ export interface ScenarioDatabase {
   readonly rowNamed: (server: string) => Promise<WholeRow | undefined>;
   /** Runs a person's statement. */
   readonly byPerson: (sql: string, parameters?: Readonly<Record<string, unknown>>) => Promise<void>;
-  /** True while a person's statement runs. */
-  readonly isPersonAtWork: () => boolean;
   readonly save: () => Promise<void>;
   /** Back to what was saved; false: nothing was. */
   readonly restore: () => Promise<boolean>;
@@ -31,16 +29,22 @@ export interface ScenarioDatabase {
 
 const monitoring = "CMS_WebFarmServerMonitoring";
 
-export async function openScenarioDatabase(
-  name: string,
-  { pings, onCommit }: { readonly pings: "with" | "without"; readonly onCommit: CommitListener },
-): Promise<ScenarioDatabase> {
-  const database = await openTestDatabase({ kentico: { version: "13", mode: "2" }, engine: { onCommit } });
+export interface ScenarioDatabaseOptions {
+  readonly pings: "with" | "without";
+  /** Called for every commit; a person's while a person's statement runs. */
+  readonly onCommit: (change: CommittedChange, by: "operator" | "person") => void;
+}
+
+export async function openScenarioDatabase(name: string, { pings, onCommit }: ScenarioDatabaseOptions): Promise<ScenarioDatabase> {
+  let persons = 0;
+  const database = await openTestDatabase({
+    kentico: { version: "13", mode: "2" },
+    engine: { onCommit: (change) => onCommit(change, persons > 0 ? "person" : "operator") },
+  });
   const connectionString = database.connectionStringFor(await loginFor(database, pings));
   const { faults } = database;
   if (faults === undefined) throw new Error("Scenarios need a database server with a fault script: unset MSSQL_URL");
   let saved: readonly WholeRow[] | undefined;
-  let persons = 0;
   const rows = (): Promise<readonly WholeRow[]> => wholeRows(database);
   const byPerson = async (sql: string, parameters: Readonly<Record<string, unknown>> = {}): Promise<void> => {
     persons += 1;
@@ -71,7 +75,6 @@ export async function openScenarioDatabase(
   return {
     ...{ name, connectionString, faults, rows, byPerson, overwrite },
     rowNamed: async (server) => (await rows()).find(({ ServerName }) => ServerName.toLowerCase() === server.toLowerCase()),
-    isPersonAtWork: () => persons > 0,
     save: async () => void (saved = await rows()),
     restore: async () => {
       if (saved === undefined) return false;

@@ -3,11 +3,10 @@
 // so that no row changes whose pod was not looked at before. It changes nothing.
 
 import type { Api } from "../../bench/api.ts";
-import type { CommittedChange, CommitListener } from "../../database/engine/commits.ts";
+import type { CommittedChange } from "../../database/engine/commits.ts";
 import type { ArrivedStatement } from "../../database/faults.ts";
 import { judgeRemoval } from "../../e2e/verdict.ts";
 import type { WholeRow } from "../../world/wholeRow.ts";
-import type { ScenarioDatabase } from "./databases.ts";
 import type { BookedPod, PodBook, StoredPod } from "./podBook.ts";
 
 /** What operators did to a row: what scenarios call it. */
@@ -52,16 +51,14 @@ export class Judge {
     this.#mayRemoveAll = true;
   }
 
-  /** For the database whose commits it is to hear. */
-  listener(database: () => ScenarioDatabase): CommitListener {
-    return (change) => {
-      if (change.table !== "CMS_WebFarmServer") return;
-      const { put, taken } = paired(change);
-      for (const row of put.values()) this.#noteRegistered(row);
-      if (database().isPersonAtWork()) return;
-      for (const [id, row] of put) this.#judgePut(taken.get(id), row);
-      for (const [id, row] of taken) if (!put.has(id)) this.#judgeRemoval(row);
-    };
+  /** Each commit, and by whom: `person` stands for everybody but operators. */
+  hear(change: CommittedChange, by: "operator" | "person"): void {
+    if (change.table !== "CMS_WebFarmServer") return;
+    const { put, taken } = paired(change);
+    for (const row of put.values()) this.#noteRegistered(row);
+    if (by === "person") return;
+    for (const [id, row] of put) this.#judgePut(taken.get(id), row);
+    for (const [id, row] of taken) if (!put.has(id)) this.#judgeRemoval(row);
   }
 
   /** For `Faults.beforeRun`. */
@@ -72,10 +69,12 @@ export class Judge {
   }
 
   async #lookAt({ namespace, realName, object, uid }: BookedPod): Promise<void> {
-    const found = await this.#api.json({ method: "GET", path: `/api/v1/namespaces/${namespace}/pods/${realName}` }).catch((error: unknown) => {
-      if (String(error).includes(": 404 ")) return undefined;
-      throw error;
-    });
+    const found = await this.#api
+      .json({ method: "GET", path: `/api/v1/namespaces/${namespace}/pods/${realName}` })
+      .catch((error: unknown) => {
+        if (String(error).includes(": 404 ")) return undefined;
+        throw error;
+      });
     const pod = found as StoredPod | undefined;
     if (pod?.metadata.uid === uid) this.#book.note(pod, "there");
     else this.#book.note(object, "gone");

@@ -1,0 +1,78 @@
+// Steps about WebFarms on the real control plane: what a person writes into them.
+
+import { webFarm } from "../../world/manifests.ts";
+import type { Deeds } from "./deeds.ts";
+import { farmPath } from "./stage.ts";
+import type { Stage, StoredFarm } from "./stage.ts";
+
+type Kinds =
+  | `farm${"Made" | "Deleted" | "Policy" | "DeletionPolicy" | "Owner" | "FormerOwner" | "Secret" | "FailOpen" | "NodeLost"}`
+  | `farm${"Suspended" | "Resumed" | "DeploymentMember" | "SetMember" | "LabelMember" | "MemberGone"}`
+  | `farm${"Approved" | "SkipCleanup" | "Forced"}`;
+
+export const deedsOfFarms: Deeds<Kinds> = {
+  farmMade: async (stage, { farm, policy }) => {
+    const { namespace, name } = stage.at(farm);
+    const ownerId = stage.foresight.owners.get(farm);
+    const members = [{ name: "live", workloadRef: { apiVersion: "apps/v1", kind: "Deployment" as const, name } }];
+    const body = webFarm(namespace, name, { policy: policy as "Sync", members, ...(ownerId !== undefined && { ownerId }) });
+    await stage.api.json({ method: "POST", path: farmPath({ namespace, name: "" }), body });
+  },
+  farmDeleted: async (stage, { farm }) => {
+    const { spec } = await stage.farm(farm);
+    if (spec.deletionPolicy === "RemoveAll") stage.judge.allowRemoveAll();
+    await stage.api.json({ method: "DELETE", path: farmPath(stage.at(farm)) });
+  },
+  farmPolicy: async (stage, { farm, policy }) => await respec(stage, farm, { policy }),
+  farmDeletionPolicy: async (stage, { farm, policy }) => await respec(stage, farm, { deletionPolicy: policy }),
+  farmOwner: () => Promise.resolve(), // done when the WebFarm was made (foresight.ts)
+  farmFormerOwner: async (stage, { farm, owner }) => {
+    const { spec } = (await stage.farm(farm)) as StoredFarm & { readonly spec: { readonly formerOwnerIds?: readonly string[] } };
+    await respec(stage, farm, { formerOwnerIds: [...(spec.formerOwnerIds ?? []), owner] });
+  },
+  farmSecret: async (stage, { farm, secret }) =>
+    await respec(stage, farm, { database: { connectionStringSecretRef: { name: secret, key: "CMSConnectionString" } } }),
+  farmFailOpen: async (stage, { farm, duration }) => await respec(stage, farm, { readinessGate: { failOpenSeconds: duration / 1_000 } }),
+  farmNodeLost: async (stage, { farm, duration }) => await respec(stage, farm, { removal: { nodeLostSeconds: duration / 1_000 } }),
+  farmSuspended: async (stage, { farm }) => await respec(stage, farm, { suspend: true }),
+  farmResumed: async (stage, { farm }) => await respec(stage, farm, { suspend: false }),
+  farmDeploymentMember: async (stage, { farm, member, name }) => await putMember(stage, farm, workload(member, "Deployment", name)),
+  farmSetMember: async (stage, { farm, member, name }) => await putMember(stage, farm, workload(member, "StatefulSet", name)),
+  farmLabelMember: async (stage, { farm, member, label }) =>
+    await putMember(stage, farm, { name: member, selector: { matchLabels: { app: label } } }),
+  farmMemberGone: async (stage, { farm, member }) => {
+    const members = (await membersOf(stage, farm)).filter(({ name }) => name !== member);
+    await respec(stage, farm, { members });
+  },
+  farmApproved: async (stage, { farm }) => {
+    await stage.until(`${farm} publishes a plan`, async () => (await stage.farm(farm)).status?.plan?.digest !== undefined);
+    const { digest, unexplained = [] } = (await stage.farm(farm)).status?.plan ?? {};
+    stage.judge.approve(unexplained.map(({ serverID }) => serverID));
+    await annotate(stage, farm, "approve-removals", digest ?? "");
+  },
+  farmSkipCleanup: async (stage, { farm }) => await annotate(stage, farm, "skip-cleanup", "true"),
+  farmForced: async (stage, { farm }) => await annotate(stage, farm, "reconcile-at", String(stage.count(`pass of ${farm}`))),
+};
+
+type Member = { readonly name: string } & Readonly<Record<string, unknown>>;
+
+const workload = (member: string, kind: string, name: string): Member => ({
+  name: member,
+  workloadRef: { apiVersion: "apps/v1", kind, name },
+});
+
+const membersOf = async (stage: Stage, farm: string): Promise<readonly Member[]> =>
+  (await stage.farm(farm)).spec.members as readonly Member[];
+
+const respec = async (stage: Stage, farm: string, spec: object): Promise<void> => await stage.patch(farmPath(stage.at(farm)), { spec });
+
+async function putMember(stage: Stage, farm: string, member: Member): Promise<void> {
+  const members = await membersOf(stage, farm);
+  const at = members.findIndex(({ name }) => name === member.name);
+  await respec(stage, farm, {
+    members: at < 0 ? [...members, member] : members.toSpliced(at, 0, member).filter((one) => one === member || one.name !== member.name),
+  });
+}
+
+const annotate = async (stage: Stage, farm: string, name: string, value: string): Promise<void> =>
+  await stage.patch(farmPath(stage.at(farm)), { metadata: { annotations: { [`webfarm.dev/${name}`]: value } } });

@@ -1,0 +1,25 @@
+// Lets time pass on a real control plane. Real time has to pass only where something waits for it: where kubelets and controllers are at rest
+// and the operator says that it waits for nothing, the story goes on at once.
+
+import { whatIsLeft, whatMoves } from "./rest.ts";
+import type { Stage } from "./stage.ts";
+
+/** Before it can be said that nothing happens. */
+const leastMs = 1_000;
+/** A real control plane is slower than the simulated one: what moves may come to rest after the time is over. */
+const graceMs = 30_000;
+const looksAtRest = 3;
+
+/** Resolves after `ms`, or when it is clear that nothing will happen in that time. */
+export async function passTime(stage: Stage, ms: number): Promise<void> {
+  const beganAtMs = performance.now();
+  let calm = 0;
+  const isOver = async (): Promise<boolean> => {
+    const passedMs = performance.now() - beganAtMs;
+    const isMoving = (await whatMoves(stage)).length > 0;
+    if (passedMs >= ms) return !isMoving || passedMs >= ms + graceMs;
+    calm = isMoving || (await whatIsLeft(stage, "waits")).length > 0 ? 0 : calm + 1;
+    return calm >= looksAtRest && passedMs >= Math.min(ms, leastMs);
+  };
+  await stage.until(`${ms} ms are over`, isOver, { everyMs: 200, timeoutMs: ms + 2 * graceMs });
+}

@@ -1,0 +1,294 @@
+// Where one scenario is played: namespaces and databases of its own on the control plane that the run shares, operator processes, the book of
+// pods and the judge. It does and expects nothing by itself.
+
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { openApi } from "../../bench/api.ts";
+import type { Api } from "../../bench/api.ts";
+import type { SharedCluster } from "../../cluster/shared.ts";
+import { defaultDatabase, defaultNamespace, named } from "../../simulation/names.ts";
+import { secret } from "../../world/manifests.ts";
+import { until } from "../../world/until.ts";
+import type { UntilOptions } from "../../world/until.ts";
+import { openScenarioDatabase } from "./databases.ts";
+import type { ScenarioDatabase } from "./databases.ts";
+import type { Foresight } from "./foresight.ts";
+import { Judge } from "./judge.ts";
+import { PodBook } from "./podBook.ts";
+import type { BookedPod } from "./podBook.ts";
+import { ScenarioOperator } from "./scenarioOperator.ts";
+
+/** An object by its real namespace and name. */
+export interface Address {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface StageOptions {
+  readonly cluster: SharedCluster;
+  readonly foresight: Foresight;
+}
+
+const operatorAccount = { namespace: "webfarm-system", name: "webfarm-operator" };
+
+export class Stage {
+  readonly api: Api;
+  readonly book = new PodBook();
+  readonly judge: Judge;
+  readonly foresight: Foresight;
+  readonly operators = new Map<string, ScenarioOperator>();
+  readonly #cluster: SharedCluster;
+  readonly #token: string;
+  readonly #namespaces = new Map<string, string>(); // real names by those of scenario files
+  readonly #databases = new Map<string, Promise<ScenarioDatabase>>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #states = new Map<string, () => void>();
+  readonly #counts = new Map<string, number>();
+
+  constructor({ cluster, foresight }: StageOptions) {
+    this.#cluster = cluster;
+    this.#token = adminToken(cluster.kubeconfigPath);
+    this.api = openApi({ url: cluster.url, directory: cluster.directory, token: this.#token });
+    this.judge = new Judge(this.book, this.api);
+    this.foresight = foresight;
+  }
+
+  /** Resolves when namespaces and operators' rights are there; no operator runs yet. */
+  async open(): Promise<void> {
+    for (const name of new Set([defaultNamespace, ...this.foresight.namespaces])) {
+      const real = await this.#cluster.namespace();
+      this.#namespaces.set(name, real);
+      await this.book.follow({ url: this.#cluster.url, directory: this.#cluster.directory, token: this.#token }, real);
+      await this.putSecret({ namespace: real, name: "kentico" }, defaultDatabase);
+    }
+    for (const name of this.foresight.operators) this.operators.set(name, await this.#prepareOperator(name));
+    if (this.#elects) await this.#allowLeases();
+  }
+
+  /** Ends everything; what was made in the cluster goes in the background. */
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearTimeout(timer);
+    for (const operator of this.operators.values()) await operator.close();
+    this.book.close();
+    for (const [, namespace] of this.#namespaces) {
+      for (const { metadata } of await this.farms(namespace).catch(() => []))
+        await this.patch(farmPath({ namespace, name: metadata.name }), { metadata: { finalizers: null } }).catch(() => undefined); // it may have gone
+      await this.api.json({ method: "DELETE", path: `/api/v1/namespaces/${namespace}` }).catch(() => undefined); // as the scenario may have done
+    }
+    for (const database of this.#databases.values()) await (await database).close();
+    await this.api.close();
+  }
+
+  /** In namespace `prod`, unless the name says another. */
+  at(text: string): Address {
+    const { namespace, name } = named(text);
+    const real = this.#namespaces.get(namespace);
+    if (real === undefined) throw new Error(`Nobody foresaw namespace ${namespace}`);
+    return { namespace: real, name };
+  }
+
+  namespace(name: string): string {
+    return this.at(`${name}/`).namespace;
+  }
+
+  namespaces(): readonly string[] {
+    return [...this.#namespaces.values()];
+  }
+
+  async database(name: string = defaultDatabase): Promise<ScenarioDatabase> {
+    const known = this.#databases.get(name);
+    if (known !== undefined) return await known;
+    const opening: Promise<ScenarioDatabase> = openScenarioDatabase(name, {
+      pings: this.foresight.databasesWithPings.has(name) ? "with" : "without",
+      onCommit: (change, by) => this.judge.hear(change, by),
+    });
+    this.#databases.set(name, opening);
+    const opened = await opening;
+    opened.faults.beforeRun((statement) => this.judge.lookBefore(statement));
+    return opened;
+  }
+
+  async databases(): Promise<readonly ScenarioDatabase[]> {
+    return await Promise.all(this.#databases.values());
+  }
+
+  operator(name: string): ScenarioOperator {
+    const operator = this.operators.get(name);
+    if (operator === undefined) throw new Error(`Nobody foresaw operator ${name}`);
+    return operator;
+  }
+
+  async putSecret(at: Address, database: string): Promise<void> {
+    const { connectionString } = await this.database(database);
+    const path = `/api/v1/namespaces/${at.namespace}/secrets`;
+    await this.api.json({ method: "POST", path, body: secret(at.namespace, at.name, { CMSConnectionString: connectionString }) });
+  }
+
+  async patch(path: string, body: object, contentType?: string): Promise<void> {
+    await this.api.json({ method: "PATCH", path, body, ...(contentType !== undefined && { contentType }) });
+  }
+
+  /** The newest pod of that name, as soon as there is one. */
+  async pod(text: string): Promise<BookedPod> {
+    const { namespace, name } = this.at(text);
+    const find = (): BookedPod | undefined => {
+      const pod = this.book.named(namespace, name);
+      return pod?.isGone === false ? pod : undefined;
+    };
+    await this.until(`there is a pod ${text}`, () => find() !== undefined, { timeoutMs: 30_000 });
+    return find() as BookedPod;
+  }
+
+  async farms(namespace: string): Promise<readonly StoredFarm[]> {
+    const { items } = (await this.api.json({ method: "GET", path: farmPath({ namespace, name: "" }) })) as { items: readonly StoredFarm[] };
+    return items;
+  }
+
+  async farm(text: string): Promise<StoredFarm> {
+    return (await this.api.json({ method: "GET", path: farmPath(this.at(text)) })) as StoredFarm;
+  }
+
+  /** Waits for a condition of the world; the error shows what was seen instead. */
+  async until(what: string, condition: () => Promise<boolean> | boolean, options: UntilOptions = {}): Promise<void> {
+    await until(what, condition, { everyMs: 150, timeoutMs: 30_000, seen: () => this.view(), ...options });
+  }
+
+  /** Rows, pods and farms for people. */
+  async view(): Promise<object> {
+    const rows = (await this.databases()).map(async (database) => ({
+      [database.name]: (await database.rows()).map((row) => `${row.ServerID} ${this.book.nameOfServer(row.ServerName)} ${row.ServerGUID}`),
+    }));
+    const pods = this.book.stored().map(({ name, realName, object }) => {
+      const gate = object.status.conditions?.find(({ type }) => type === "webfarm.dev/registered");
+      const going = object.metadata.deletionTimestamp === undefined ? "" : ", terminating";
+      return `${name} (${realName}): ${object.status.phase}${going}, gate ${gate?.status === "True" ? gate.reason : "closed"}`;
+    });
+    const farms = await Promise.all(this.namespaces().map((namespace) => this.farms(namespace).catch(String)));
+    const logs = [...this.operators.values()].map(({ name, process }) => ({ [name]: process?.lines.slice(-10), error: process?.stderr() }));
+    return { rows: await Promise.all(rows), pods, farms: farms.flat(), deeds: this.judge.deeds, logs };
+  }
+
+  /** Does it later, unless the scenario is over by then. */
+  later(ms: number, deed: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      deed();
+    }, ms);
+    this.#timers.add(timer);
+  }
+
+  /** What ends a state of this name: a fault that lasts. */
+  note(state: string, end: () => void): void {
+    this.undo(state);
+    this.#states.set(state, end);
+  }
+
+  undo(state: string): void {
+    this.#states.get(state)?.();
+    this.#states.delete(state);
+  }
+
+  /** Whether a fault lasts, or something is to be done later. */
+  get isDisturbed(): boolean {
+    const isSilent = [...this.operators.values()].some(({ isPaused, isApiSilent }) => isPaused || isApiSilent);
+    return isSilent || this.#states.size + this.#timers.size > 0;
+  }
+
+  /** Nothing goes wrong any more. */
+  async endFaults(): Promise<void> {
+    for (const state of [...this.#states.keys()]) this.undo(state);
+    for (const { faults } of await this.databases()) {
+      faults.clear();
+      await faults.acceptConnections();
+    }
+    for (const operator of this.operators.values()) {
+      operator.answerApi();
+      operator.resume();
+    }
+    await this.until("what was put off has been done", () => this.#timers.size === 0);
+  }
+
+  /** 1, 2, 3, … for each name. */
+  count(what: string): number {
+    const next = (this.#counts.get(what) ?? 0) + 1;
+    this.#counts.set(what, next);
+    return next;
+  }
+
+  /** Only where there are several: a killed leader's lease would be waited for. */
+  get #elects(): boolean {
+    return this.foresight.operators.size > 1;
+  }
+
+  async #prepareOperator(name: string): Promise<ScenarioOperator> {
+    return await ScenarioOperator.prepare({
+      name,
+      kubeconfigPath: await this.#cluster.serviceAccountKubeconfig(operatorAccount),
+      needsRelay: this.foresight.silenced.has(name),
+      env: {
+        WEBFARM_NAMESPACES: this.namespaces().join(","),
+        WEBFARM_IDENTITY: `${name}-${randomBytes(3).toString("hex")}`,
+        ...(this.#elects && { WEBFARM_LEADER_ELECTION: "true", WEBFARM_LEASE_NAMESPACE: this.namespace(defaultNamespace) }),
+      },
+    });
+  }
+
+  /** The chart allows them in the operator's own namespace; scenarios that elect need a Lease each. */
+  async #allowLeases(): Promise<void> {
+    const namespace = this.namespace(defaultNamespace);
+    const metadata = { name: "scenario-leases", namespace };
+    const [path, apiGroup] = ["/apis/rbac.authorization.k8s.io/v1", "rbac.authorization.k8s.io"];
+    const rules = [{ apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "list", "watch", "create", "update"] }];
+    await this.api.json({ method: "POST", path: `${path}/namespaces/${namespace}/roles`, body: { metadata, rules } });
+    const binding = {
+      metadata,
+      roleRef: { apiGroup, kind: "Role", name: metadata.name },
+      subjects: [{ kind: "ServiceAccount", ...operatorAccount }],
+    };
+    await this.api.json({ method: "POST", path: `${path}/namespaces/${namespace}/rolebindings`, body: binding });
+  }
+}
+
+export interface StoredFarm {
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly generation: number;
+    readonly deletionTimestamp?: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly spec: {
+    readonly policy: string;
+    readonly suspend?: boolean;
+    readonly deletionPolicy?: string;
+    readonly members: readonly object[];
+  };
+  readonly status?: FarmStatus;
+}
+
+export interface FarmStatus {
+  readonly observedGeneration?: number;
+  readonly foreign?: number;
+  readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason: string; readonly message?: string }[];
+  readonly servers?: readonly {
+    readonly name: string;
+    readonly podUID?: string;
+    readonly serverID?: number;
+    readonly state: string;
+    readonly reason: string;
+  }[];
+  readonly plan?: { readonly digest?: string; readonly unexplained?: readonly { readonly serverID: number }[] };
+}
+
+export const podPath = ({ namespace, name }: Address): string => `/api/v1/namespaces/${namespace}/pods/${name}`;
+export const farmPath = ({ namespace, name }: Address): string =>
+  `/apis/webfarm.dev/v1alpha1/namespaces/${namespace}/webfarms${name === "" ? "" : `/${name}`}`;
+export const workloadPath = (kind: "Deployment" | "StatefulSet", { namespace, name }: Address): string =>
+  `/apis/apps/v1/namespaces/${namespace}/${kind === "Deployment" ? "deployments" : "statefulsets"}${name === "" ? "" : `/${name}`}`;
+
+function adminToken(path: string): string {
+  const { users } = JSON.parse(readFileSync(path, "utf8")) as { users: readonly { user: { token: string } }[] };
+  const token = users[0]?.user.token;
+  if (token === undefined) throw new Error(`Cannot read a token of ${path}`);
+  return token;
+}
