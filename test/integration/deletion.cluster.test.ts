@@ -127,6 +127,12 @@ it.concurrent.each<{ name: string; what: string; order: readonly (readonly strin
   { name: "last", what: "the workload last", order: [["wf"], ["deployment"]] },
   { name: "together", what: "both at once", order: [["wf", "deployment"]] },
   { name: "unsecret", what: "the Secret before both", order: [["secret"], ["wf", "deployment"]] },
+  { name: "swd", what: "the Secret, the WebFarm, the workload", order: [["secret"], ["wf"], ["deployment"]] },
+  { name: "sdw", what: "the Secret, the workload, the WebFarm", order: [["secret"], ["deployment"], ["wf"]] },
+  { name: "wsd", what: "the WebFarm, the Secret, the workload", order: [["wf"], ["secret"], ["deployment"]] },
+  { name: "dsw", what: "the workload, the Secret, the WebFarm", order: [["deployment"], ["secret"], ["wf"]] },
+  { name: "wds", what: "the WebFarm, the workload, the Secret", order: [["wf"], ["deployment"], ["secret"]] },
+  { name: "all", what: "all three at once", order: [["deployment", "secret", "wf"]] },
 ])(
   "removes every row when WebFarm and workload are deleted, $what: each after its pod has ended",
   async ({ name, order }) => {
@@ -151,6 +157,33 @@ it.concurrent.each<{ name: string; what: string; order: readonly (readonly strin
       return rows.length === 0;
     });
     expect(await released(farm, since)).toBeGreaterThan(shortestMs);
+  },
+  limitMs,
+);
+
+it.concurrent(
+  "does not wait for rows that need a person, leaves them, and removes those that one approved",
+  async () => {
+    const ownerId = "test/needing";
+    const elsewhere = (server: string): string => markOf({ ownerId, namespaceUid: "another cluster", server, pod: "a pod there" });
+    await insertForeign(world.database, { name: "needing-old-1", guid: elsewhere("needing-old-1") });
+    const farm = await plantFarm(world, { name: "needing", replicas: 2, spec: { ownerId } });
+    await farm.settled({ pods: 2, rows: 3, gate: "Registered" });
+    await farm.until("the row waits for a person", async () => (await farm.status()).blocked === 1);
+    const since = await startDeletion("wf/needing", "deployment/needing");
+    await world.kubectl("annotate", "wf", "needing", `webfarm.dev/approve-removals=${(await farm.status()).plan?.digest ?? ""}`);
+    await farm.until("no row is left", async () => (await farm.rows()).length === 0);
+    await released(farm, since);
+
+    await insertForeign(world.database, { name: "needing-old-2", guid: elsewhere("needing-old-2") });
+    await plantFarm(world, { name: "needing", parts: "farm", spec: { ownerId } });
+    await farm.until("another row waits for a person", async () => (await farm.status()).blocked === 1);
+    const [left] = await farm.rows();
+    await plantFarm(world, { name: "needing", replicas: 2, parts: "workload" });
+    await farm.settled({ pods: 2, rows: 3, gate: "Registered" });
+    const again = await startDeletion("wf/needing", "deployment/needing");
+    await released(farm, again);
+    expect(await farm.rows()).toEqual([left]);
   },
   limitMs,
 );
