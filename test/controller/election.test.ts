@@ -1,9 +1,11 @@
 // The election on a simulated clock: who leads when a process comes, goes, is killed, is paused, or cannot reach the lease.
 import { describe, expect, test } from "@jest/globals";
-import { leaseSeconds, renewDeadlineMs, retryMs } from "../../operator/controller/election.ts";
-import type { LeaseRecord } from "../../operator/controller/lease.ts";
+import { createElection, leaseSeconds, renewDeadlineMs, retryMs } from "../../operator/controller/election.ts";
+import type { LeaseRecord, LeaseWrite } from "../../operator/controller/lease.ts";
+import { FakeClock, settle } from "./fakeClock.ts";
 import { createLeaseWorld, elapsed } from "./leaseWorld.ts";
 import type { LeaseWorld, Process } from "./leaseWorld.ts";
+import { recordingLog } from "./recordingLog.ts";
 
 const leaseMs = leaseSeconds * 1000;
 const hourMs = 3_600_000;
@@ -365,10 +367,11 @@ describe("A process that was paused", () => {
     first.way = 5;
     await world.clock.advance(2);
     first.clock.pause();
+    await world.clock.advance(10);
+    expect(world.record()?.holder).toBe("A");
     const second = world.start();
     await world.clock.advance(60_000);
     first.clock.resume();
-    expect(first.election.isHeld()).toBe(false);
     await world.clock.advance(20_000);
     expect(world.holders()).toEqual(["B"]);
     expect([first.story, second.story]).toEqual([[], ["acquired"]]);
@@ -455,6 +458,43 @@ test("A mistake in the program ends the loop, and the work with it, and says so"
   expect(process.election.isHeld()).toBe(false);
   expect(process.story).toEqual(["acquired", "lost"]);
   expect(process.lines.filter(({ level }) => level === "error")).toHaveLength(1);
+});
+
+test("A claim that is granted in the moment of the stop begins no term, and is let go", async () => {
+  const clock = new FakeClock();
+  const updates: LeaseRecord[] = [];
+  let grant: (write: LeaseWrite) => void = () => undefined;
+  let record: LeaseRecord | undefined;
+  const begun: string[] = [];
+  const election = createElection({
+    ...{
+      clock,
+      random: () => 0,
+      identity: "A",
+      log: recordingLog(),
+      onAcquired: () => begun.push("term"),
+      onLost: () => Promise.resolve(),
+    },
+    store: {
+      read: () => Promise.resolve(record),
+      create: (sent) => {
+        record = { ...sent, version: "1" };
+        return new Promise((resolve) => (grant = resolve));
+      },
+      update: (sent) => {
+        updates.push(sent);
+        return Promise.resolve({ kind: "written", record: { ...sent, version: "2" } });
+      },
+      watch: () => ({ stop: () => Promise.resolve() }),
+    },
+  });
+  election.start();
+  await settle();
+  if (record === undefined) throw new Error("Cannot go on: nothing was claimed");
+  grant({ kind: "written", record });
+  await election.stop(() => Promise.reject(new Error("there is nothing to drain")));
+  expect(begun).toEqual([]);
+  expect(updates).toEqual([expect.objectContaining({ holder: "", version: "1" })]);
 });
 
 test("An election starts once", () => {
