@@ -56,6 +56,13 @@ export function startChurn({ api, namespace, workloads, chance, pods }: ChurnOpt
       const workload = chance.pick(workloads);
       return scale(workload, Math.ceil((workload.replicas * chance.between(50, 130)) / 100));
     },
+    // Down and up again: names that nobody wants for a moment have another pod before their rows are old.
+    flapped: async () => {
+      const set = chance.pick(workloads.filter(({ kind }) => kind === "StatefulSet"));
+      await scale(set, Math.ceil((set.replicas * chance.between(20, 80)) / 100));
+      await pause(chance.between(shortestPauseMs, 2 * longestPauseMs));
+      await scale(set, set.replicas);
+    },
     restarted: () => {
       restarts += 1;
       const template = { metadata: { annotations: { "webfarm.test/restart": String(restarts) } } };
@@ -91,7 +98,7 @@ export function startChurn({ api, namespace, workloads, chance, pods }: ChurnOpt
       ),
   };
   /** Some deeds more often than others. */
-  const bag = ["scaled", "scaled", "restarted", "deleted", "deleted", "hurried", "forced", "spoiled", ...Object.keys(deeds).slice(6)];
+  const bag = [...Object.keys(deeds), "scaled", "flapped", "flapped", "deleted", "spoiled"];
 
   async function run(): Promise<void> {
     while (!isStopped) {

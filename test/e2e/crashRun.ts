@@ -10,7 +10,7 @@ import type { CommitListener } from "../database/engine/commits.ts";
 import { createFarmWorld } from "../world/farmWorld.ts";
 import type { FarmWorld } from "../world/farmWorld.ts";
 import { startOperatorProcess } from "../world/operatorProcess.ts";
-import type { OperatorProcess } from "../world/operatorProcess.ts";
+import type { LogLine, OperatorProcess } from "../world/operatorProcess.ts";
 import { until } from "../world/until.ts";
 import { insertForeign, isRowOf, wholeRows } from "../world/wholeRow.ts";
 import type { WholeRow } from "../world/wholeRow.ts";
@@ -45,6 +45,8 @@ export interface CrashReport {
   readonly cuts: Cuts;
   readonly deeds: Readonly<Record<string, number>>;
   readonly observed: Observed;
+  /** Of the removals, those before the faults were over. */
+  readonly removedInStorm: number;
   /** Rows in the end, without the planted ones: as many as there are live pods. */
   readonly rows: number;
   /** Milliseconds from the first pod to the last kill, and from there until the rows were those of the live pods. */
@@ -105,7 +107,7 @@ async function storm({ world, cluster, operators, onCommit, options }: Stage): P
   for (const row of foreignRows(workloads, metadata.uid)) await insertForeign(database, row);
   const plantedBefore = await wholeRows(database);
   const planted = new Set(plantedBefore.map(({ ServerID }) => ServerID));
-  const observer = await startObserver({ target, namespace, faults, planted, onCommit });
+  const observer = await startObserver({ access: target, namespace, faults, planted, onCommit });
   const kubeconfigPath = await cluster.serviceAccountKubeconfig(releaseAccount);
   const start = (): OperatorProcess => {
     const operator = startOperatorProcess({
@@ -125,6 +127,7 @@ async function storm({ world, cluster, operators, onCommit, options }: Stage): P
   const killed = await killAtRandom({ faults, chance: createChance(seed), kills, start, say });
   const stormMs = performance.now() - startedAtMs;
   const cutsMade = cuts();
+  const removedInStorm = observer.observed().rowsRemoved;
   faults.clear();
   say("the faults are over; the rows of unseen pods wait for theirs");
   const deeds = await churn.calm();
@@ -134,10 +137,10 @@ async function storm({ world, cluster, operators, onCommit, options }: Stage): P
   if (JSON.stringify(rows.filter(({ ServerID }) => planted.has(ServerID))) !== JSON.stringify(plantedBefore))
     problems.push(`The planted rows are not what they were: ${JSON.stringify({ plantedBefore, rows })}`);
   const observed = observer.observed();
-  await observer.close();
+  observer.close();
   await api.close();
   return {
-    ...{ seed, pods: options.pods, kills: killed.ways, cuts: cutsMade, deeds, observed, stormMs, settleMs },
+    ...{ seed, pods: options.pods, kills: killed.ways, cuts: cutsMade, deeds, observed, removedInStorm, stormMs, settleMs },
     rows: rows.length - planted.size,
     problems: [...killed.endedByThemselves, ...observed.wrongRemovals, ...observed.other, ...problems],
   };
@@ -155,13 +158,16 @@ interface Settling {
 
 /** Waits until rows and live pods are the same, one to one by the mark, and every pod that can be is Ready; says in vain for what. */
 async function settled({ observer, workloads, rows, survivor }: Settling): Promise<string[]> {
-  const wanted = workloads.reduce((sum, { replicas }) => sum + replicas, 0);
   const missing = async (): Promise<readonly string[]> => {
     const pods = observer.pods();
     const live = pods.filter(needsRow);
     const own = await rows();
     return [
-      ...(live.length === wanted ? [] : [`${live.length} of ${wanted} pods live`]),
+      // A rollout of pods that crash does not end, so there may be more.
+      ...workloads.flatMap(({ name, replicas }) => {
+        const count = live.filter(({ metadata }) => metadata.labels?.["app"] === name).length;
+        return count >= replicas ? [] : [`${count} of ${replicas} pods of ${name} live`];
+      }),
       ...pods.filter(isTerminating).map(({ metadata }) => `Pod ${metadata.name} is on its way`),
       ...live.filter(({ metadata }) => !own.some((row) => isRowOf(metadata, row))).map(({ metadata }) => `Pod ${metadata.name} has no row`),
       ...own
@@ -176,9 +182,12 @@ async function settled({ observer, workloads, rows, survivor }: Settling): Promi
     await until("rows and live pods are the same", async () => (await missing()).length === 0, { timeoutMs: settleLimitMs, everyMs: 250 });
     return [];
   } catch (error) {
-    return [String(error), ...(await missing()), `The last lines of the operator: ${JSON.stringify(survivor.lines.slice(-20))}`];
+    return [String(error), ...(await missing()), `The operator's last lines: ${survivor.lines.slice(-20).map(told).join("; ")}`];
   }
 }
+
+const told = ({ timestamp, message, server, reason }: LogLine): string =>
+  [timestamp, message, server, reason].filter((part) => typeof part === "string").join(" ");
 
 function adminToken({ kubeconfigPath }: SharedCluster): string {
   const { users } = JSON.parse(readFileSync(kubeconfigPath, "utf8")) as { users: readonly { user: { token: string } }[] };

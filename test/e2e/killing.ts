@@ -1,7 +1,7 @@
 // Starts operator processes and kills them with SIGKILL, one after the other or two at once, at random moments: so long after their start,
-// or at a write, with its connection cut before or after the commit. It says how each process was killed and what of them ended by itself.
+// or at a write, which is then never done, done with nobody to hear of it, or done seconds later when others have gone on. It says how each process was killed and what of them ended by itself.
 
-import type { Faults } from "../database/faults.ts";
+import type { ArrivedStatement, Faults, Rule } from "../database/faults.ts";
 import type { OperatorProcess } from "../world/operatorProcess.ts";
 import type { Chance } from "./chance.ts";
 import { fromOperator, isWrite } from "./cuts.ts";
@@ -23,16 +23,18 @@ export interface Killed {
   readonly survivor: OperatorProcess;
 }
 
-const ways = ["in time", "before a commit", "after a commit"] as const;
+const ways = ["in time", "before a commit", "after a commit", "long before a commit"] as const;
 type Way = (typeof ways)[number];
 
 const longestLifeMs = 3_000;
 /** A process that writes nothing is killed all the same. */
 const longestWaitMs = 5_000;
-const mostWritesBefore = 4;
+/** Long enough for another operator to start and to write. */
+const longestDelayMs = 6_000;
+const mostWritesBefore = 6;
 
 export async function killAtRandom({ faults, chance, kills, start, say }: KillingOptions): Promise<Killed> {
-  const killed: Record<Way, number> = { "in time": 0, "before a commit": 0, "after a commit": 0 };
+  const killed: Record<Way, number> = { "in time": 0, "before a commit": 0, "after a commit": 0, "long before a commit": 0 };
   const endedByThemselves: string[] = [];
   const running: OperatorProcess[] = [start()];
   for (let count = 1; count <= kills; count += 1) {
@@ -49,17 +51,23 @@ export async function killAtRandom({ faults, chance, kills, start, say }: Killin
   for (const operator of others) await operator.kill();
   return { ways: killed, endedByThemselves, survivor };
 
+  function fault(way: Exclude<Way, "in time">): Rule {
+    let skipped = chance.between(0, mostWritesBefore);
+    const nth = (statement: ArrivedStatement): boolean => isWrite(statement) && --skipped < 0;
+    switch (way) {
+      case "before a commit":
+        return faults.dropBefore(nth, fromOperator);
+      case "after a commit":
+        return faults.dropAfter(nth, fromOperator);
+      case "long before a commit":
+        return faults.delay(nth, chance.between(500, longestDelayMs), fromOperator);
+    }
+  }
+
   /** Resolves to the way that it was in the end. */
   async function killOne(victim: OperatorProcess, way: Way): Promise<Way> {
     const atMostMs = way === "in time" ? chance.between(0, longestLifeMs) : longestWaitMs;
-    let skipped = way === "in time" ? 0 : chance.between(0, mostWritesBefore);
-    const nth = (statement: Parameters<typeof isWrite>[0]): boolean => isWrite(statement) && --skipped < 0;
-    const rule =
-      way === "in time"
-        ? undefined
-        : way === "before a commit"
-          ? faults.dropBefore(nth, fromOperator)
-          : faults.dropAfter(nth, fromOperator);
+    const rule = way === "in time" ? undefined : fault(way);
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, atMostMs);
       void rule?.reached.then(() => {

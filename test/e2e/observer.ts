@@ -2,15 +2,15 @@
 // CMS_WebFarmServer at its commit. Before a statement that deletes runs, it asks the API server for each pod that the statement's marks name
 // and that it does not know to have ended; so no row goes whose pod was not looked at before. It changes nothing.
 
-import { openApi } from "../bench/api.ts";
-import type { ApiTarget } from "../bench/api.ts";
 import { apiRequest } from "../cluster/apiRequest.ts";
+import type { ApiAccess } from "../cluster/apiRequest.ts";
 import type { CommitListener } from "../database/engine/commits.ts";
 import type { ArrivedStatement, Faults } from "../database/faults.ts";
 import { podPart } from "../world/wholeRow.ts";
 import type { WholeRow } from "../world/wholeRow.ts";
 import { goneBy, hasTerminalPhase, isRegistered, seenAt } from "./podLives.ts";
 import type { PodLife, PodObject } from "./podLives.ts";
+import { watchPods } from "./podWatch.ts";
 import { judgeRemoval } from "./verdict.ts";
 
 export interface Observed {
@@ -21,7 +21,7 @@ export interface Observed {
   /** Rows that got the mark of another pod of their name. */
   readonly rowsHandedOver: number;
   readonly rowsRemoved: number;
-  /** Removals that were proved right only by asking the API server before the statement ran; the others by the watch. */
+  /** Pods that a statement named, of whose end the watch did not know: the API server was asked before the statement ran. */
   readonly looks: number;
   /** One sentence for each row that might not go. */
   readonly wrongRemovals: readonly string[];
@@ -35,11 +35,11 @@ export interface Observer {
   /** The pods that there are now. */
   readonly pods: () => readonly PodObject[];
   readonly observed: () => Observed;
-  readonly close: () => Promise<void>;
+  readonly close: () => void;
 }
 
 export interface ObserverOptions {
-  readonly target: ApiTarget;
+  readonly access: ApiAccess;
   readonly namespace: string;
   readonly faults: Faults;
   /** ServerIDs of rows that nobody may touch. */
@@ -51,11 +51,12 @@ export interface ObserverOptions {
 const table = "CMS_WebFarmServer";
 const markPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/i;
 
-/** Resolves when the watch is open, so before the first pod is made. */
-export async function startObserver({ target, namespace, faults, planted, onCommit }: ObserverOptions): Promise<Observer> {
+/** Resolves when it watches, so before the first pod is made. */
+export async function startObserver({ access, namespace, faults, planted, onCommit }: ObserverOptions): Promise<Observer> {
   const pods = new Map<string, PodObject>(); // by UID: those that are there
   const lives = new Map<string, PodLife>(); // by the mark's part: all that ever were
   const hadRow = new Set<string>(); // marks' parts
+  const lookedAt = new Set<string>(); // of those too: named by a statement that deletes, before it ran
   const counts = { rowsInserted: 0, rowsHandedOver: 0, rowsRemoved: 0, looks: 0 };
   const wrongRemovals: string[] = [];
   const outlived: string[] = [];
@@ -78,10 +79,11 @@ export async function startObserver({ target, namespace, faults, planted, onComm
   }
 
   async function lookAt(part: string): Promise<void> {
+    lookedAt.add(part);
     const life = lives.get(part);
     if (life === undefined || life.endedAtMs !== undefined || life.goneAtMs !== undefined) return;
     counts.looks += 1;
-    const answer = await apiRequest(target, { method: "GET", path: `/api/v1/namespaces/${namespace}/pods/${life.name}` });
+    const answer = await apiRequest(access, { method: "GET", path: `/api/v1/namespaces/${namespace}/pods/${life.name}` });
     const pod = answer.status === 200 ? (JSON.parse(answer.text) as PodObject) : undefined;
     if (pod === undefined && answer.status !== 404) throw new Error(`Cannot look at pod ${life.name}: ${answer.status} ${answer.text}`);
     const known = lives.get(part) ?? life; // the watch may have been quicker
@@ -97,7 +99,9 @@ export async function startObserver({ target, namespace, faults, planted, onComm
 
   function judge(row: WholeRow): void {
     counts.rowsRemoved += 1;
-    const verdict = judgeRemoval(lives.get(partOf(row.ServerGUID)), performance.now());
+    const part = partOf(row.ServerGUID);
+    if (!lookedAt.has(part)) wrongRemovals.push(`${described(row)} was removed by a statement that did not name its mark`);
+    const verdict = judgeRemoval(lives.get(part), performance.now());
     if (verdict.kind === "right") return;
     (verdict.kind === "wrong" ? wrongRemovals : outlived).push(`${described(row)} was removed: ${verdict.why}`);
   }
@@ -117,14 +121,18 @@ export async function startObserver({ target, namespace, faults, planted, onComm
     for (const [id, row] of taken) if (!put.has(id)) judge(row);
   };
 
-  const api = openApi(target);
   const endCommits = onCommit(committed);
   const endLooks = faults.beforeRun(lookBefore);
-  await api.watch(`/api/v1/namespaces/${namespace}/pods?watch=true`, ({ type, object }) => {
-    const pod: PodObject = object;
-    see(pod);
-    if (type === "DELETED") forget(pod);
-    else pods.set(pod.metadata.uid, pod);
+  const endWatch = await watchPods(access, namespace, {
+    there: (pod) => {
+      see(pod);
+      pods.set(pod.metadata.uid, pod);
+    },
+    gone: (pod) => {
+      see(pod);
+      forget(pod);
+    },
+    failed: (error) => other.push(`The observer saw no pod any more: ${String(error)}`),
   });
   return {
     pods: () => [...pods.values()],
@@ -136,10 +144,10 @@ export async function startObserver({ target, namespace, faults, planted, onComm
       outlived: [...outlived],
       other: [...other],
     }),
-    close: async () => {
+    close: () => {
       endCommits();
       endLooks();
-      await api.close();
+      endWatch();
     },
   };
 }
