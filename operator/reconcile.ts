@@ -85,17 +85,18 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const state = stateOf(cached);
     const waitMs = state.lastWriteMs + writeIntervalMs - clock.monotonic();
     if (waitMs > 0) await clock.sleep(waitMs, signal); // a timer takes a millisecond even for nothing
-    return await pass(newest(cached, state), state, signal);
+    return await pass(cached, state, signal);
   }
 
-  async function pass(farm: WebFarm, state: FarmState, signal: AbortSignal): Promise<Result> {
+  async function pass(cached: WebFarm, state: FarmState, signal: AbortSignal): Promise<Result> {
+    const farm = newest(cached, state);
     const observed = await observe(observing, farm, state, signal);
     const decision = await decide(observing, observed, state, signal);
     const actions = permitted(decision.plan, decision.authority);
     const hold = await holdFinalizer(cluster, farm, actions, state, signal);
     if (hold.kind === "lost") return { kind: "again", afterMs: conflictRetryMs };
     const applied = await applyHeld(observed, decision, hold, actions, state, signal);
-    const observation = { ...withRows(decision.observation, state), farm: newest(farm, state) };
+    const observation = { ...withRows(decision.observation, state), farm: newest(cached, state) };
     noteRowPods(state, observation);
     const assessment: Assessment = {
       observation,

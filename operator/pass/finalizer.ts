@@ -10,6 +10,7 @@ import type { DatabaseProblem, Milliseconds, WebFarm } from "../farm/model.ts";
 import { countActions } from "../farm/policy.ts";
 import type { Actions } from "../farm/policy.ts";
 import type { Cluster } from "./ports.ts";
+import { withWritten } from "./state.ts";
 import type { FarmState } from "./state.ts";
 import { unanswered } from "./unanswered.ts";
 
@@ -30,7 +31,7 @@ export async function holdFinalizer(
   if (countActions(actions) === 0 || farm.finalizers.includes(finalizer)) return { kind: "held" };
   try {
     const write = await cluster.addFinalizer(farm, signal);
-    if (write.kind === "written") state.status = { ...state.status, written: { basedOn: farm.resourceVersion, farm: write.farm } };
+    if (write.kind === "written") state.status = withWritten(state.status, farm, write.farm);
     return { kind: write.kind === "written" || write.kind === "unchanged" ? "held" : "lost" };
   } catch (error) {
     signal.throwIfAborted();

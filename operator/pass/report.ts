@@ -10,6 +10,7 @@ import type { WebFarmStatus } from "../farm/resource.generated.ts";
 import { statusOf } from "../farm/status.ts";
 import type { Applied } from "./apply.ts";
 import type { Cluster, FarmEvent, PassMetrics } from "./ports.ts";
+import { withWritten } from "./state.ts";
 import type { FarmState } from "./state.ts";
 
 interface ReportOptions {
@@ -81,11 +82,8 @@ async function writeStatus(
   const waitMs = state.status.atMs + statusIntervalMs - clock.monotonic();
   if (waitMs > 0) return { lookAgainMs: waitMs };
   const write = await cluster.patchStatus(farm, status, signal);
-  state.status = {
-    ...state.status,
-    atMs: clock.monotonic(),
-    ...(write.kind === "written" && { written: { basedOn: farm.resourceVersion, farm: write.farm } }),
-  };
+  state.status = { ...state.status, atMs: clock.monotonic() };
+  if (write.kind === "written") state.status = withWritten(state.status, farm, write.farm);
   if (write.kind === "conflict") return { lookAgainMs: conflictRetryMs };
   if (write.kind !== "written") return {};
   const committed = write.farm.status;
@@ -100,7 +98,7 @@ async function writeStatus(
 /** The farm as the cache has it, or as this process wrote it when the watch has not brought that yet. */
 export function newest(farm: WebFarm, state: FarmState): WebFarm {
   const { written } = state.status;
-  return written?.basedOn === farm.resourceVersion && written.farm.uid === farm.uid ? written.farm : farm;
+  return written?.cached === farm ? written.farm : farm;
 }
 
 /** Equal as JSON, whatever the order of the keys. */

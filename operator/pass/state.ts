@@ -42,8 +42,17 @@ export interface TableCache {
 
 export interface StatusWrites {
   readonly atMs: Milliseconds;
-  /** What was written on top of `basedOn`; better than the cache until the watch has brought it. */
-  readonly written?: { readonly basedOn: string; readonly farm: WebFarm };
+  /**
+   * What was written while the cache had `cached`; better than the cache until the watch brings another object. Not another version: when
+   * the store is taken back, its versions are used again.
+   */
+  readonly written?: { readonly cached: WebFarm; readonly farm: WebFarm };
+}
+
+/** `farm` was written on top of `before`, which is what the cache has, or what was written on top of that. */
+export function withWritten(writes: StatusWrites, before: WebFarm, farm: WebFarm): StatusWrites {
+  const { written } = writes;
+  return { ...writes, written: { cached: written?.farm === before ? written.cached : before, farm } };
 }
 
 export const newState = (nowMs: Milliseconds): FarmState => ({

@@ -120,7 +120,8 @@ export class SimCaches implements Watcher {
       list: () => [...api.farms.values()],
       onPut: (farm) => this.#farms.put(decoded(farm), "event"),
       onDelete: (farm) => this.#farms.remove(decoded(farm)),
-      onList: (farms) => this.#farms.replace(new Map(farms.map((farm) => [farm.uid, decoded(farm)]))),
+      // A list decodes everything anew, also what has not changed.
+      onList: (farms) => this.#farms.replace(new Map(farms.map((farm) => [farm.uid, { ...decoded(farm) }]))),
       onRewind: () => undefined,
       onSynced: () => options.onFarmsSynced(),
     });
