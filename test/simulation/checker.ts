@@ -36,8 +36,12 @@ export interface Counts {
   outlived: number;
   /** Rows handed to the next pod of their name while the process of the last, whose object is gone, lived. */
   handedOverAlive: number;
+  /** Rows of a former owner given to a pod of the farm although their own pod is there, in another cluster or namespace that it cannot see. */
+  takenFromElsewhere: number;
   /** The store went back in time after the statement was sent, and the pod that had ended is there again. */
   reborn: number;
+  /** Rows of a former owner that were given to a living pod of their name: the user asked for it, whoever has them (promise 1). */
+  takenOver: number;
   /** Removed by approval, by RemoveAll, as surplus duplicates. */
   approved: number;
   removeAll: number;
@@ -56,7 +60,7 @@ const padMs = 10_000;
 
 export class Checker {
   readonly counts: Counts = {
-    ...{ outlived: 0, handedOverAlive: 0, reborn: 0, approved: 0, removeAll: 0, duplicates: 0 },
+    ...{ outlived: 0, handedOverAlive: 0, takenFromElsewhere: 0, reborn: 0, takenOver: 0, approved: 0, removeAll: 0, duplicates: 0 },
     ...{ removed: 0, inserted: 0, marked: 0, afterLease: 0 },
   };
   readonly #truth: Truth;
@@ -164,8 +168,17 @@ export class Checker {
       this.counts.duplicates += 1;
       return;
     }
+    if (kin === "formerOwner" && after !== undefined) {
+      this.counts.takenOver += 1;
+      return;
+    }
     if (kin !== "ours" && after === undefined) this.#report("withoutApproval", `${deed} (${kin}), which nobody approved`);
     const owner = this.#ownerOf(before);
+    // formerOwnerIds says that this life is over (section 4); a farm can look only where it is.
+    if (kin === "formerOwner" && after !== undefined && owner !== undefined && isElsewhere(owner, by)) {
+      this.counts.takenFromElsewhere += 1;
+      return;
+    }
     if (owner !== undefined && partsOf(after?.guid ?? null)?.pod !== podPart(owner.uid)) this.#judgeLoss(owner, deed, after, by, farm);
   }
 
@@ -245,6 +258,9 @@ function waitMs(last: PodObject, farm: FarmHistory): number {
   const lost = farm.versions.map((one) => (one.farm.spec.removal?.nodeLostSeconds ?? 300) * 1_000);
   return isGuessed ? Math.max(graceMs, Math.min(...lost)) : graceMs;
 }
+
+const isElsewhere = ({ cluster, last }: PodRecord, by: OperatorWriter): boolean =>
+  cluster !== by.cluster || !by.farm.startsWith(`${last.namespace}/`);
 
 const isRemoveAll = (farm: FarmHistory, { sentAtMs }: OperatorWriter): boolean =>
   farm.everWas(sentAtMs, (one) => one.deletionAtMs !== undefined && one.spec.deletionPolicy === "RemoveAll");

@@ -14,8 +14,9 @@ import type { World } from "./world.ts";
 
 /** Longer than every wait of the design: 300 s for a lost node, 120 s for a deletion, 10 minutes for what was removed as missing. */
 export const mostConvergenceMs = 25 * 60_000;
-/** Of one operator, from the end of the faults. */
-export const mostPasses = 600;
+/** Of one operator and farm: a workload that is not there while pods appear that nobody owns is looked for once a second. */
+const mostPassesASecond = 1.5;
+const passesAtOnce = 200;
 
 /** Nothing goes wrong any more; operators run, nodes are back, processes that ignored their end obey. */
 export async function endFaults(world: World): Promise<void> {
@@ -57,9 +58,12 @@ export async function untilConverged(world: World): Promise<readonly string[]> {
     await world.pass(Math.max(1, Math.min(nextMs, endMs) - world.truth.nowMs));
     wrong = whatIsWrong(world.truth);
   }
+  const seconds = mostConvergenceMs / 1_000 - (endMs - world.truth.nowMs) / 1_000;
+  const farms = Math.max(1, ...[...world.truth.clusters.values()].map(({ api }) => api.farms.size));
+  const most = passesAtOnce + seconds * mostPassesASecond * farms;
   const spun = world
     .processes()
-    .filter(({ name, passes }) => passes - (passesBefore.get(name) ?? 0) > mostPasses)
+    .filter(({ name, passes }) => passes - (passesBefore.get(name) ?? 0) > most)
     .map(({ name, passes }) => `${name} made ${passes} passes`);
   return [...wrong, ...spun];
 }
@@ -82,7 +86,7 @@ function wrongOf(truth: Truth, cluster: Cluster, farm: FarmObject): readonly str
     .filter((pod) => pod.gate === "closed" && !mayStayClosed(farm, pod))
     .map((pod) => `the gate of pod ${pod.name} is closed`);
   const databaseName = databaseOf(cluster, farm);
-  if (!mayWrite(farm) || databaseName === undefined) return closed;
+  if (!mayWrite(farm) || !isFirstOfOwner(cluster, farm) || databaseName === undefined) return closed;
   const database = truth.database(databaseName);
   if (database.mode !== "2") return closed;
   const rows = [...database.rows.values()];
@@ -98,13 +102,23 @@ const mayWrite = ({ spec }: FarmObject): boolean => spec.policy !== "Observe" &&
 /** With failOpenSeconds 0 the gate of a pod that cannot have a row never opens: a person wanted it so. */
 const mayStayClosed = (farm: FarmObject, pod: PodObject): boolean => farm.spec.readinessGate?.failOpenSeconds === 0 && isExcused(farm, pod);
 
+/** Of several WebFarms of a namespace that mark rows alike only the oldest writes. */
+function isFirstOfOwner(cluster: Cluster, farm: FarmObject): boolean {
+  const { ownerId } = ownerOf(cluster, farm);
+  const alike = [...cluster.api.farms.values()].filter(
+    (one) => one.namespace === farm.namespace && ownerOf(cluster, one).ownerId === ownerId,
+  );
+  return alike.toSorted(byAge)[0]?.uid === farm.uid;
+}
+
+const byAge = (a: FarmObject, b: FarmObject): number => a.createdAtMs - b.createdAtMs || (a.uid < b.uid ? -1 : 1);
+
 /** The oldest farm that selects the pod has it. */
 function isFirst(cluster: Cluster, farm: FarmObject, pod: PodObject): boolean {
   const selecting = [...cluster.api.farms.values()].filter(
     (one) => one.namespace === farm.namespace && one.spec.members.some((member) => selects(cluster, farm.namespace, member, pod)),
   );
-  const first = selecting.toSorted((a, b) => a.createdAtMs - b.createdAtMs || (a.uid < b.uid ? -1 : 1))[0];
-  return first?.uid === farm.uid;
+  return selecting.toSorted(byAge)[0]?.uid === farm.uid;
 }
 
 function selects({ api }: Cluster, namespace: string, { selector, workloadRef }: FarmMember, pod: PodObject): boolean {
