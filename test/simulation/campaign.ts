@@ -83,14 +83,14 @@ function ended(thread: Worker, hear: (told: Told) => void): Promise<void> {
 
 /** Runs one schedule again; true: nothing is wrong with it. */
 async function replay(seed: string): Promise<boolean> {
-  const { steps, wrong } = await runSchedule(generated(seed));
+  const { steps, wrong, ...conditions } = await runSchedule(generated(seed));
   if (wrong === undefined) {
     console.log(`Schedule ${seed} is in order:\n${steps.map((step) => `  ${printStep(step)}`).join("\n")}`);
     return true;
   }
   say(`schedule ${seed} failed after ${steps.length} steps (${wrong.kind}); making it shorter`);
-  const fewer = await shrink(steps, wrong);
-  console.log(`\n${await tellFailure(fewer, wrong)}\n`);
+  const fewer = await shrink(steps, wrong, conditions);
+  console.log(`\n${await tellFailure(fewer, wrong, conditions)}\n`);
   console.log(`Replay: node test/simulation/campaign.ts --replay ${seed}   (${steps.length} steps, shortened to ${fewer.length})`);
   return false;
 }

@@ -1,7 +1,7 @@
 // The words of the campaign: its report, and a failed schedule told as a scenario with what the checker and the operators said.
 
 import type { LogFields, Logger } from "../../operator/controller/logger.ts";
-import type { Wrong } from "./campaignRun.ts";
+import type { Conditions, Wrong } from "./campaignRun.ts";
 import { runSchedule } from "./campaignRun.ts";
 import { missed } from "./campaignTotals.ts";
 import type { Totals } from "./campaignTotals.ts";
@@ -37,11 +37,12 @@ export function reportOf(totals: Totals, { campaign, seconds }: { readonly campa
 const lastLines = 40;
 
 /** Runs the schedule once more and tells it all. */
-export async function tellFailure(steps: readonly Step[], { kind }: Wrong): Promise<string> {
+export async function tellFailure(steps: readonly Step[], { kind }: Wrong, conditions: Conditions): Promise<string> {
   const lines: string[] = [];
-  const { wrong } = await runSchedule(listed(steps), recording(lines));
+  const { wrong } = await runSchedule(listed(steps, conditions), recording(lines));
   return [
     `Scenario: ${kind}`,
+    ...(conditions.isElected ? ["  (operators compete for a Lease)"] : []),
     ...steps.map((step) => `  ${printStep(step)}`),
     "The checker says:",
     ...(wrong?.texts ?? ["nothing any more: the schedule does not replay"]).map((text) => `  ${text}`),

@@ -5,7 +5,6 @@ import type { Logger } from "../../operator/controller/logger.ts";
 import { Checker } from "./checker.ts";
 import { untilConverged } from "./converged.ts";
 import { Coverage } from "./campaignCoverage.ts";
-import type { StepSource } from "./generate.ts";
 import type { Step } from "./steps.ts";
 import { World } from "./world.ts";
 
@@ -15,21 +14,36 @@ export interface Wrong {
   readonly texts: readonly string[];
 }
 
-export interface Outcome {
+/** Gives the steps of one schedule in turn; undefined: it is over. */
+export interface StepSource {
+  next(world: World): Step | undefined;
+}
+
+/** What is so from the beginning, besides the steps. */
+export interface Conditions {
+  /** Operators compete for a Lease; otherwise each writes. */
+  readonly isElected: boolean;
+}
+
+export interface Schedule extends Conditions {
+  readonly steps: StepSource;
+}
+
+export interface Outcome extends Conditions {
   /** Those that could be done. */
   readonly steps: readonly Step[];
   readonly wrong: Wrong | undefined;
   readonly coverage: Coverage;
 }
 
-export async function runSchedule(source: StepSource, log?: Logger): Promise<Outcome> {
+export async function runSchedule({ steps: source, isElected }: Schedule, log?: Logger): Promise<Outcome> {
   const coverage = new Coverage(log);
-  const world = new World({ log: coverage.log });
+  const world = new World({ log: coverage.log, isElected });
   const checker = new Checker(world.truth);
   const steps: Step[] = [];
   const wrong = await firstWrong(world, checker, source, coverage, steps);
   coverage.note(world, checker);
-  return { steps, wrong, coverage };
+  return { steps, isElected, wrong, coverage };
 }
 
 async function firstWrong(

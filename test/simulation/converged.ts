@@ -82,13 +82,13 @@ function wrongOf(truth: Truth, cluster: Cluster, farm: FarmObject): readonly str
   const { api } = cluster;
   const pods = [...api.pods.values()].filter((pod) => pod.namespace === farm.namespace && isWanted(pod));
   const claimed = pods.filter((pod) => isFirst(cluster, farm, pod));
-  const closed = claimed
-    .filter((pod) => pod.gate === "closed" && !mayStayClosed(farm, pod))
-    .map((pod) => `the gate of pod ${pod.name} is closed`);
   const databaseName = databaseOf(cluster, farm);
-  if (!mayWrite(farm) || !isFirstOfOwner(cluster, farm) || databaseName === undefined) return closed;
+  const cannotWrite = databaseName === undefined || truth.database(databaseName).mode !== "2" || !isFirstOfOwner(cluster, farm);
+  const closed = claimed
+    .filter((pod) => pod.gate === "closed" && !(neverFailsOpen(farm) && (cannotWrite || isExcused(farm, pod))))
+    .map((pod) => `the gate of pod ${pod.name} is closed`);
+  if (!mayWrite(farm) || cannotWrite) return closed;
   const database = truth.database(databaseName);
-  if (database.mode !== "2") return closed;
   const rows = [...database.rows.values()];
   const pinged = pingedNames(truth, database);
   return [...closed, ...podsWithoutRow(cluster, farm, claimed, rows), ...rowsWithoutPod(cluster, farm, rows, pinged)];
@@ -99,8 +99,8 @@ const isWanted = (pod: PodObject): boolean =>
 
 const mayWrite = ({ spec }: FarmObject): boolean => spec.policy !== "Observe" && spec.suspend !== true && !isBeyondThisVersion(spec);
 
-/** With failOpenSeconds 0 the gate of a pod that cannot have a row never opens: a person wanted it so. */
-const mayStayClosed = (farm: FarmObject, pod: PodObject): boolean => farm.spec.readinessGate?.failOpenSeconds === 0 && isExcused(farm, pod);
+/** Then the gate of a pod that cannot have a row stays closed: a person wanted it so. */
+const neverFailsOpen = ({ spec }: FarmObject): boolean => spec.readinessGate?.failOpenSeconds === 0;
 
 /** Of several WebFarms of a namespace that mark rows alike only the oldest writes. */
 function isFirstOfOwner(cluster: Cluster, farm: FarmObject): boolean {

@@ -13,11 +13,7 @@ import { tales } from "./generateTales.ts";
 import { defaultCluster } from "./names.ts";
 import type { Step } from "./steps.ts";
 import type { World } from "./world.ts";
-
-/** Gives the steps of one schedule in turn; undefined: it is over. */
-export interface StepSource {
-  next(world: World): Step | undefined;
-}
+import type { Conditions, Schedule } from "./campaignRun.ts";
 
 const fewestSteps = 6;
 const mostSteps = 28;
@@ -30,7 +26,7 @@ const time: Kind = {
   make: ({ random }) => ({ kind: "timePasses", duration: random.pick(random.below(5) < 3 ? shortMs : longMs) }),
 };
 
-export function generated(seed: string): StepSource {
+export function generated(seed: string): Schedule {
   const random = randomOf(seed);
   const shape = shapeOf(random);
   const setUp = [...setUpOf(random, shape)];
@@ -40,25 +36,24 @@ export function generated(seed: string): StepSource {
   let left = fewestSteps + random.below(mostSteps - fewestSteps + 1);
   let talesLeft = random.below(mostTales + 1);
   const tale: Step[] = [];
-  return {
-    next: (world) => {
-      const first = setUp.shift();
-      if (first !== undefined) return first;
-      if (tale.length > 0 && !random.oneIn(5)) return tale.shift();
-      if (left === 0) return tale.shift();
-      left -= 1;
-      const isTale = talesLeft > 0 && chosenTales.length > 0 && tale.length === 0 && random.oneIn(4);
-      if (isTale) talesLeft -= 1;
-      const steps = happening(world, random, shape, isTale ? chosenTales : always);
-      tale.push(...steps.slice(1));
-      return steps[0];
-    },
+  const next = (world: World): Step | undefined => {
+    const first = setUp.shift();
+    if (first !== undefined) return first;
+    if (tale.length > 0 && !random.oneIn(5)) return tale.shift();
+    if (left === 0) return tale.shift();
+    left -= 1;
+    const isTale = talesLeft > 0 && chosenTales.length > 0 && tale.length === 0 && random.oneIn(4);
+    if (isTale) talesLeft -= 1;
+    const steps = happening(world, random, shape, isTale ? chosenTales : always);
+    tale.push(...steps.slice(1));
+    return steps[0];
   };
+  return { steps: { next }, isElected: random.oneIn(3) };
 }
 
-export function listed(steps: readonly Step[]): StepSource {
+export function listed(steps: readonly Step[], { isElected }: Conditions): Schedule {
   const left = [...steps];
-  return { next: () => left.shift() };
+  return { steps: { next: () => left.shift() }, isElected };
 }
 
 const mostTries = 20;

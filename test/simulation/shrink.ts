@@ -1,7 +1,7 @@
 // Makes a failing schedule short: leaves out chunks of steps, then single ones, then makes numbers small, as long as it fails in the same way.
 
 import { runSchedule } from "./campaignRun.ts";
-import type { Wrong } from "./campaignRun.ts";
+import type { Conditions, Wrong } from "./campaignRun.ts";
 import { listed } from "./generate.ts";
 import type { Step } from "./steps.ts";
 
@@ -11,8 +11,8 @@ const mostTries = 3_000;
 /** Whether these steps still fail in the same way. */
 export type Fails = (steps: readonly Step[]) => Promise<boolean>;
 
-export async function shrink(steps: readonly Step[], { kind }: Wrong): Promise<readonly Step[]> {
-  return await shortest(steps, async (fewer) => (await runSchedule(listed(fewer))).wrong?.kind === kind);
+export async function shrink(steps: readonly Step[], { kind }: Wrong, conditions: Conditions): Promise<readonly Step[]> {
+  return await shortest(steps, async (fewer) => (await runSchedule(listed(fewer, conditions))).wrong?.kind === kind);
 }
 
 export async function shortest(steps: readonly Step[], fails: Fails): Promise<readonly Step[]> {
