@@ -43,7 +43,8 @@ const smallestGraceSeconds = 30;
 export function whereabouts(hash: PodHash, { pods }: Pick<Observation, "pods">): Whereabouts {
   const seen = pods.seen(hash);
   if (seen === undefined) return { kind: "missing" };
-  if (seen.ended || hasEnded(seen.pod)) return { kind: "ended", pod: seen.pod };
+  // The last state of a pod that is gone says nothing by itself: the store may have gone back to a time before that end.
+  if (seen.ended || (seen.presence === "present" && hasEnded(seen.pod))) return { kind: "ended", pod: seen.pod };
   if (seen.presence !== "present") return { kind: "missing", last: seen };
   return { kind: isAlive(seen.pod) ? "alive" : "draining", pod: seen.pod };
 }

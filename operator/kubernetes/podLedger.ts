@@ -39,7 +39,8 @@ export class PodLedger {
     const hash = podHash(pod.uid);
     const before = this.#present.get(hash);
     const isSame = before?.pod.uid === pod.uid;
-    // Seen again after it was gone: what was seen of its end was no end.
+    // A UID never comes back: the store went back in time, also where a restore raised its versions.
+    if (this.#gone.get(hash)?.pod.uid === pod.uid) this.forgetEnds();
     this.#gone.delete(hash);
     this.#present.set(hash, { pod, presence: "present", ended: hasEnded(pod) || (isSame && before.ended) });
   }
@@ -50,8 +51,9 @@ export class PodLedger {
     // Another pod of the same hash (36 bits) is here: its presence counts more than this one's end.
     if (before === undefined || before.pod.uid !== pod.uid) return;
     this.#present.delete(hash);
-    // An unbound pod is deleted in one step: its last state says nothing of the deletion, and no kubelet ever had it.
-    const isSeenEnd = before.ended || hasEnded(pod) || (how === "event" && pod.node === undefined);
+    // An unbound pod is deleted in one step: its last state says nothing of the deletion, and no kubelet ever had it. What a list does not
+    // have was last seen in a time that may be lost.
+    const isSeenEnd = before.ended || (how === "event" && (hasEnded(pod) || pod.node === undefined));
     this.#gone.set(hash, { pod, presence: how === "event" ? "deleted" : "listedGone", ended: isSeenEnd });
     if (this.#gone.size <= this.#mostGone) return;
     const [oldest] = this.#gone.keys();

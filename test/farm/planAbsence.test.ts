@@ -44,6 +44,11 @@ describe("a row whose pod is missing", () => {
       40_000,
     ],
     ["nodeLostSeconds when its last state was missed", { gone: [{ pod: a, presence: "listedGone" }] }, 300_000],
+    [
+      "nodeLostSeconds when its end belongs to a time that the store has lost",
+      { gone: [{ pod: pod({ phase: "Succeeded", running: false }), presence: "listedGone", ended: false }] },
+      300_000,
+    ],
     ["nodeLostSeconds when it was never seen", {}, 300_000],
     [
       "its grace + 10 s when its last state was missed and the table has pings",

@@ -209,6 +209,25 @@ describe("a ledger", () => {
     expect(seenEnd(ledger, "b")).toEqual({ presence: "listedGone", ended: false });
   });
 
+  test("takes no list of a time before it for an end that it saw in the time that was lost", () => {
+    const ledger = new PodLedger();
+    ledger.note(undefined, pod("a", { phase: "Failed" }), "event");
+    ledger.forgetEnds();
+    ledger.note(pod("a", { phase: "Failed" }), undefined, "listed");
+    expect(seenEnd(ledger, "a")).toEqual({ presence: "listedGone", ended: false });
+  });
+
+  test("sees by a pod that is there again that the store went back in time, whatever its versions are", () => {
+    const ledger = new PodLedger();
+    for (const name of ["a", "b"]) {
+      ledger.note(undefined, pod(name, { phase: "Failed" }), "event");
+      ledger.note(pod(name, { phase: "Failed" }), undefined, "event");
+    }
+    ledger.note(undefined, pod("a"), "listed");
+    expect(seenEnd(ledger, "a")).toEqual({ presence: "present", ended: false });
+    expect(seenEnd(ledger, "b")).toEqual({ presence: "listedGone", ended: false });
+  });
+
   test("does not take back an end that it saw, when somebody guesses later", () => {
     const ledger = new PodLedger();
     ledger.note(undefined, pod("a", { phase: "Failed" }), "event");

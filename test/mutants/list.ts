@@ -97,8 +97,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "take a deleted pod for an ended one",
     file: "operator/kubernetes/podLedger.ts",
-    find: 'const isSeenEnd = before.ended || hasEnded(pod) || (how === "event" && pod.node === undefined);',
-    plant: 'const isSeenEnd = before.ended || hasEnded(pod) || how === "event";',
+    find: 'const isSeenEnd = before.ended || (how === "event" && (hasEnded(pod) || pod.node === undefined));',
+    plant: 'const isSeenEnd = before.ended || (how === "event" && (hasEnded(pod) || pod.uid !== ""));',
     killedBy: "test/kubernetes/pods.test.ts",
   },
   {
