@@ -147,8 +147,11 @@ export class ApiServer implements Stored {
     };
   }
 
-  /** Takes back every object and the version; what was made since is gone without an event. Throws where nothing was saved. */
-  restore(): void {
+  /**
+   * Takes back every object; what was made since is gone without an event. Versions go back too, or go on where the restore was told to
+   * raise them (etcdutl --bump-revision). Throws where nothing was saved.
+   */
+  restore(versions: "go back" | "go on" = "go back"): void {
     const saved = this.#saved;
     if (saved === undefined) throw new Error(`Cannot restore the store of cluster ${this.name}: it was never saved`);
     for (const [at, farm] of this.farms) if (!saved.farms.has(at)) this.onFarm(farm, undefined);
@@ -159,7 +162,7 @@ export class ApiServer implements Stored {
     takeBack(this.workloads, saved.workloads);
     takeBack(this.secrets, saved.secrets);
     takeBack(this.leases, saved.leases);
-    this.version = saved.version;
+    this.version = versions === "go back" ? saved.version : this.version + 1;
     for (const watcher of this.watchers) watcher.onRestore();
   }
 

@@ -112,6 +112,7 @@ export const forms = {
   databaseMode: "database has mode {mode}",
   etcdSaved: "etcd is saved",
   etcdRestored: "etcd is restored",
+  etcdRestoredAhead: "etcd is restored and its versions go on",
 
   timePasses: "{duration} pass",
 } as const;

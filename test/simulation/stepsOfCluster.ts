@@ -16,7 +16,7 @@ type Kinds =
   | `pods${"Grace" | "WithoutGate" | "WithGate"}`
   | `controllers${"Rest" | "Work"}`
   | `node${"Cut" | "Back" | "Tainted" | "Collected"}`
-  | `etcd${"Saved" | "Restored"}`;
+  | `etcd${"Saved" | "Restored" | "RestoredAhead"}`;
 
 export const stepsOfCluster: Deeds<Kinds> = {
   namespaceMade: (place, { name }) => {
@@ -68,11 +68,14 @@ export const stepsOfCluster: Deeds<Kinds> = {
   nodeCollected: ({ truth, cluster }, { node }) => giveUpNode(truth, cluster, node, "collector"),
 
   etcdSaved: ({ in: { api } }) => api.save(),
-  etcdRestored: ({ in: { api } }) => {
-    if (!api.hasSaved) throw new Inapplicable("The store was never saved");
-    api.restore();
-  },
+  etcdRestored: (place) => restore(place, "go back"),
+  etcdRestoredAhead: (place) => restore(place, "go on"),
 };
+
+function restore({ in: { api } }: Place, versions: "go back" | "go on"): void {
+  if (!api.hasSaved) throw new Inapplicable("The store was never saved");
+  api.restore(versions);
+}
 
 /** With a Secret `kentico` that names the database main. */
 function makeNamespace(place: Place, name: string): void {
