@@ -6,18 +6,13 @@ import { farmPath } from "./stage.ts";
 import type { Stage, StoredFarm } from "./stage.ts";
 
 type Kinds =
-  | `farm${"Made" | "Deleted" | "Policy" | "DeletionPolicy" | "Owner" | "FormerOwner" | "Secret" | "FailOpen" | "NodeLost"}`
-  | `farm${"Suspended" | "Resumed" | "DeploymentMember" | "SetMember" | "LabelMember" | "MemberGone"}`
+  | `farm${"Made" | "MadeFor" | "Deleted" | "Policy" | "DeletionPolicy" | "Owner" | "FormerOwner" | "Secret" | "FailOpen" | "NodeLost"}`
+  | `farm${"Limit" | "Unlimited" | "Suspended" | "Resumed" | "Newer" | "Older" | "DeploymentMember" | "SetMember" | "LabelMember" | "MemberGone"}`
   | `farm${"Approved" | "SkipCleanup" | "Forced"}`;
 
 export const deedsOfFarms: Deeds<Kinds> = {
-  farmMade: async (stage, { farm, policy }) => {
-    const { namespace, name } = stage.at(farm);
-    const ownerId = stage.foresight.owners.get(farm);
-    const members = [{ name: "live", workloadRef: { apiVersion: "apps/v1", kind: "Deployment" as const, name } }];
-    const body = webFarm(namespace, name, { policy: policy as "Sync", members, ...(ownerId !== undefined && { ownerId }) });
-    await stage.api.json({ method: "POST", path: farmPath({ namespace, name: "" }), body });
-  },
+  farmMade: async (stage, { farm, policy }) => await make(stage, { farm, policy, ownerId: stage.foresight.owners.get(farm) }),
+  farmMadeFor: async (stage, { farm, policy, owner }) => await make(stage, { farm, policy, ownerId: owner }),
   farmDeleted: async (stage, { farm }) => {
     const { spec } = await stage.farm(farm);
     if (spec.deletionPolicy === "RemoveAll") stage.judge.allowRemoveAll();
@@ -34,8 +29,19 @@ export const deedsOfFarms: Deeds<Kinds> = {
     await respec(stage, farm, { database: { connectionStringSecretRef: { name: secret, key: "CMSConnectionString" } } }),
   farmFailOpen: async (stage, { farm, duration }) => await respec(stage, farm, { readinessGate: { failOpenSeconds: duration / 1_000 } }),
   farmNodeLost: async (stage, { farm, duration }) => await respec(stage, farm, { removal: { nodeLostSeconds: duration / 1_000 } }),
+  farmLimit: async (stage, { farm, count }) => await respec(stage, farm, { maxServers: count }),
+  farmUnlimited: async (stage, { farm }) => await respec(stage, farm, { maxServers: 0 }),
   farmSuspended: async (stage, { farm }) => await respec(stage, farm, { suspend: true }),
   farmResumed: async (stage, { farm }) => await respec(stage, farm, { suspend: false }),
+  farmNewer: async (stage, { farm }) => {
+    await makeRoom(stage);
+    const isTaken = async (): Promise<boolean> => {
+      await respec(stage, farm, { [newerField]: true });
+      return newerField in (await stage.farm(farm)).spec;
+    };
+    await stage.until("the API server takes the newer field", isTaken);
+  },
+  farmOlder: async (stage, { farm }) => await respec(stage, farm, { [newerField]: null }),
   farmDeploymentMember: async (stage, { farm, member, name }) => await putMember(stage, farm, workload(member, "Deployment", name)),
   farmSetMember: async (stage, { farm, member, name }) => await putMember(stage, farm, workload(member, "StatefulSet", name)),
   farmLabelMember: async (stage, { farm, member, label }) =>
@@ -53,6 +59,29 @@ export const deedsOfFarms: Deeds<Kinds> = {
   farmSkipCleanup: async (stage, { farm }) => await annotate(stage, farm, "skip-cleanup", "true"),
   farmForced: async (stage, { farm }) => await annotate(stage, farm, "reconcile-at", String(stage.count(`pass of ${farm}`))),
 };
+
+const newerField = "fieldOfNextYear";
+
+/** A newer version of the resource is installed: its schema has one more field, which nobody else uses. */
+async function makeRoom(stage: Stage): Promise<void> {
+  const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/webfarms.webfarm.dev";
+  const field = `/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/${newerField}`;
+  const body = [{ op: "add", path: field, value: { type: "boolean" } }];
+  await stage.patch(path, body, "application/json-patch+json");
+}
+
+interface Made {
+  readonly farm: string;
+  readonly policy: string;
+  readonly ownerId: string | undefined;
+}
+
+async function make(stage: Stage, { farm, policy, ownerId }: Made): Promise<void> {
+  const { namespace, name } = stage.at(farm);
+  const members = [{ name: "live", workloadRef: { apiVersion: "apps/v1", kind: "Deployment" as const, name } }];
+  const body = webFarm(namespace, name, { policy: policy as "Sync", members, ...(ownerId !== undefined && { ownerId }) });
+  await stage.api.json({ method: "POST", path: farmPath({ namespace, name: "" }), body });
+}
 
 type Member = { readonly name: string } & Readonly<Record<string, unknown>>;
 

@@ -5,7 +5,7 @@ import type { StatementPattern } from "../../database/faults.ts";
 import type { Deeds } from "./deeds.ts";
 
 type Kinds =
-  | `operator${"Starts" | "Crashes" | "Pauses" | "Resumes"}`
+  | `operator${"Starts" | "Stops" | "Crashes" | "Pauses" | "Resumes"}`
   | `effect${"Late" | "Lost" | "NotApplied" | "Hangs"}`
   | `api${"Silent" | "Answers"}`
   | `database${"Silent" | "Answers"}`;
@@ -24,6 +24,7 @@ export const statements: Readonly<Record<string, RegExp>> = {
 
 export const deedsOfOperators: Deeds<Kinds> = {
   operatorStarts: async (stage, { operator }) => await stage.operator(operator).start(),
+  operatorStops: async (stage, { operator }) => await stage.operator(operator).stop(),
   operatorCrashes: async (stage, { operator }) => await stage.operator(operator).crash(),
   operatorPauses: (stage, { operator, duration }) => {
     stage.operator(operator).pause();

@@ -43,6 +43,10 @@ export const deedsOfPods: Deeds<Kinds> = {
   },
   containerCrashes: async (stage, { pod }) => {
     const found = await running(stage, pod);
+    if (found.object.metadata.deletionTimestamp !== undefined) {
+      await reportCrash(stage, found); // no stage crashes a pod that ends
+      return;
+    }
     const crashes = stage.count(`crash of ${found.uid}`);
     await tell(stage, found, { behave: "crash", crashes: String(crashes), "crash-ms": "0", "restart-ms": restartMs });
     await stage.until(`the container of ${pod} has crashed`, () => !isRunning(stage, found.uid));
@@ -93,6 +97,19 @@ const disruption = (reason: string): object => ({
   message: "A scenario gives the node up",
   lastTransitionTime: new Date().toISOString(),
 });
+
+/** As a kubelet does; the phase stays, and the pod goes on ending. */
+async function reportCrash(stage: Stage, pod: BookedPod): Promise<void> {
+  const now = new Date().toISOString();
+  const terminated = { exitCode: 1, reason: "Error", startedAt: now, finishedAt: now };
+  const containerStatuses = pod.object.status.containerStatuses?.map((container) => ({
+    ...container,
+    ...{ ready: false, started: false, state: { terminated } },
+  }));
+  const body = { metadata: { uid: pod.uid }, status: { containerStatuses } };
+  await stage.patch(`${podPath({ namespace: pod.namespace, name: pod.realName })}/status`, body, "application/merge-patch+json");
+  await stage.until(`the container of ${pod.name} has crashed`, () => !isRunning(stage, pod.uid));
+}
 
 async function running(stage: Stage, text: string): Promise<BookedPod> {
   const pod = await stage.pod(text);

@@ -7,8 +7,8 @@ import { preferOldPods } from "./deedsOfPods.ts";
 import { workloadPath } from "./stage.ts";
 import type { Stage } from "./stage.ts";
 
-/** As the simulated kubelet: from deleted to ended, unless the pod says otherwise. */
-const stopMs = "2000";
+/** From deleted to ended, unless the pod says otherwise: long enough to be looked at in between. */
+const stopMs = "4000";
 
 type Kinds =
   | `namespace${"Made" | "Deleted"}`

@@ -107,8 +107,8 @@ export class Judge {
     if (verdict.kind === "wrong") this.#problems.add(`${described(row)} was removed: ${verdict.why}`);
   }
 
-  #nameOf({ ServerName, ServerGUID }: WholeRow): string {
-    return this.#book.ofMark(ServerGUID)?.name ?? this.#book.nameOfServer(ServerName);
+  #nameOf({ ServerName }: WholeRow): string {
+    return this.#book.nameOfServer(ServerName);
   }
 }
 

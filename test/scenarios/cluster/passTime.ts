@@ -16,9 +16,10 @@ export async function passTime(stage: Stage, ms: number): Promise<void> {
   let calm = 0;
   const isOver = async (): Promise<boolean> => {
     const passedMs = performance.now() - beganAtMs;
-    const isMoving = (await whatMoves(stage)).length > 0;
-    if (passedMs >= ms) return !isMoving || passedMs >= ms + graceMs;
-    calm = isMoving || (await whatIsLeft(stage, "waits")).length > 0 ? 0 : calm + 1;
+    const { coming, going } = await whatMoves(stage);
+    // How long a pod takes to end is part of the story; how long to start is not.
+    if (passedMs >= ms) return coming.length === 0 || passedMs >= ms + graceMs;
+    calm = coming.length + going.length > 0 || (await whatIsLeft(stage, "waits")).length > 0 ? 0 : calm + 1;
     return calm >= looksAtRest && passedMs >= Math.min(ms, leastMs);
   };
   await stage.until(`${ms} ms are over`, isOver, { everyMs: 200, timeoutMs: ms + 2 * graceMs });

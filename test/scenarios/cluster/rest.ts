@@ -2,7 +2,7 @@
 // that it waits for. Time that nothing waits for need not pass.
 
 import type { WholeRow } from "../../world/wholeRow.ts";
-import type { StoredPod } from "./podBook.ts";
+import type { BookedPod, StoredPod } from "./podBook.ts";
 import { workloadPath } from "./stage.ts";
 import type { FarmStatus, Stage, StoredFarm } from "./stage.ts";
 
@@ -13,12 +13,19 @@ interface StoredWorkload {
 }
 
 /** One sentence for each thing that goes on by itself within seconds. */
-export async function whatMoves(stage: Stage): Promise<readonly string[]> {
-  const found = await Promise.all(stage.namespaces().map((namespace) => movesIn(stage, namespace)));
-  return found.flat();
+export interface Moves {
+  /** Pods that are about to be made, to run or to be told to end. */
+  readonly coming: readonly string[];
+  /** Pods that are about to end. */
+  readonly going: readonly string[];
 }
 
-async function movesIn(stage: Stage, namespace: string): Promise<readonly string[]> {
+export async function whatMoves(stage: Stage): Promise<Moves> {
+  const found = await Promise.all(stage.namespaces().map((namespace) => movesIn(stage, namespace)));
+  return { coming: found.flatMap(({ coming }) => coming), going: found.flatMap(({ going }) => going) };
+}
+
+async function movesIn(stage: Stage, namespace: string): Promise<Moves> {
   const list = async <Item>(path: string): Promise<readonly Item[]> =>
     ((await stage.api.json({ method: "GET", path })) as { readonly items: readonly Item[] }).items;
   const [pods, ...workloads] = await Promise.all([
@@ -26,7 +33,10 @@ async function movesIn(stage: Stage, namespace: string): Promise<readonly string
     list<StoredWorkload>(workloadPath("Deployment", { namespace, name: "" })),
     list<StoredWorkload>(workloadPath("StatefulSet", { namespace, name: "" })),
   ]);
-  return [...workloads.flat().flatMap((workload) => controllerMoves(workload, pods)), ...pods.flatMap(kubeletMoves)];
+  return {
+    coming: [...workloads.flat().flatMap((workload) => controllerMoves(workload, pods)), ...pods.flatMap(startsOf)],
+    going: pods.flatMap(endsOf),
+  };
 }
 
 function controllerMoves({ metadata, spec, status }: StoredWorkload, pods: readonly StoredPod[]): readonly string[] {
@@ -39,11 +49,16 @@ function controllerMoves({ metadata, spec, status }: StoredWorkload, pods: reado
 }
 
 /** A pod that was told to behave in some way does nothing by itself. */
-function kubeletMoves(pod: StoredPod): readonly string[] {
-  const { name, annotations = {}, deletionTimestamp } = pod.metadata;
-  if (annotations["kubelet.test/behave"] !== undefined || Number(annotations["kubelet.test/stop-ms"] ?? 0) > 5_000) return [];
-  if (deletionTimestamp !== undefined) return [`pod ${name} ends`];
-  if (isEnded(pod)) return [];
+const isTold = ({ metadata }: StoredPod): boolean => metadata.annotations?.["kubelet.test/behave"] !== undefined;
+
+function endsOf(pod: StoredPod): readonly string[] {
+  const { name, deletionTimestamp } = pod.metadata;
+  return deletionTimestamp === undefined || isTold(pod) ? [] : [`pod ${name} ends`];
+}
+
+function startsOf(pod: StoredPod): readonly string[] {
+  const { name, deletionTimestamp } = pod.metadata;
+  if (isTold(pod) || deletionTimestamp !== undefined || isEnded(pod)) return [];
   const areReady = pod.status.conditions?.some(({ type, status }) => type === "ContainersReady" && status === "True") ?? false;
   return areReady ? [] : [`pod ${name} starts`];
 }
@@ -83,16 +98,26 @@ function leftOf({ metadata, status = {} }: StoredFarm, rows: readonly WholeRow[]
 
 const isSwitched = (row: WholeRow, state: string): boolean => state !== "Registered" || Boolean(row["ServerEnabled"]);
 
-/** Bound pods that live and are in no WebFarm's list yet, and gates that are shut. */
+/** Bound pods that live and are in no list of a WebFarm that wants them yet, and gates that are shut. */
 function podsLeft({ book }: Stage, farms: readonly StoredFarm[], listed: ReadonlySet<string>): readonly string[] {
-  if (farms.length === 0) return [];
-  return book.stored().flatMap(({ name, uid, object }) => {
+  return book.stored().flatMap((pod) => {
+    const { name, uid, object } = pod;
+    if (!farms.some((farm) => wants(farm, pod))) return [];
     if (isEnded(object) || object.metadata.deletionTimestamp !== undefined || object.spec.nodeName === undefined) return [];
     if (!listed.has(uid)) return [`pod ${name} is not listed`];
     const state = stateOf(farms, uid);
     const isShut = object.status.conditions?.some(({ type, reason }) => type === "Ready" && reason === "ReadinessGatesNotReady") ?? false;
     return isShut && state === "Registered" ? [`the gate of pod ${name} is shut`] : [];
   });
+}
+
+/** By what workloads of scenarios are called and label their pods. */
+function wants({ metadata, spec }: StoredFarm, { namespace, name, object }: BookedPod): boolean {
+  if (metadata.namespace !== namespace || metadata.deletionTimestamp !== undefined) return false;
+  const owner = object.metadata.ownerReferences === undefined ? undefined : name.slice(0, name.lastIndexOf("-"));
+  return spec.members.some(({ workloadRef, selector }) =>
+    workloadRef === undefined ? selector?.matchLabels?.["app"] === object.metadata.labels?.["app"] : workloadRef.name === owner,
+  );
 }
 
 const stateOf = (farms: readonly StoredFarm[], uid: string): string | undefined =>

@@ -52,8 +52,18 @@ export class ScenarioOperator {
     if (!this.isApiSilent) await this.process.ready();
   }
 
+  /** With SIGTERM; resolves when it has ended. */
+  async stop(): Promise<void> {
+    await this.#running().stop();
+    this.#forget();
+  }
+
   async crash(): Promise<void> {
     await this.#running().kill();
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#ended.push(this.#running());
     this.process = undefined;
     this.isPaused = false;

@@ -163,7 +163,12 @@ export class Stage {
       const going = object.metadata.deletionTimestamp === undefined ? "" : ", terminating";
       return `${name} (${realName}): ${object.status.phase}${going}, gate ${gate?.status === "True" ? gate.reason : "closed"}`;
     });
-    const farms = await Promise.all(this.namespaces().map((namespace) => this.farms(namespace).catch(String)));
+    const farmsOf = (namespace: string): Promise<readonly unknown[]> =>
+      this.farms(namespace).then(
+        (found) => found.map(({ spec, status }) => ({ spec, status })),
+        (error: unknown) => [String(error)],
+      );
+    const farms = await Promise.all(this.namespaces().map(farmsOf));
     const logs = [...this.operators.values()].map(({ name, process }) => ({ [name]: process?.lines.slice(-10), error: process?.stderr() }));
     return { rows: await Promise.all(rows), pods, farms: farms.flat(), deeds: this.judge.deeds, logs };
   }
@@ -261,9 +266,15 @@ export interface StoredFarm {
     readonly policy: string;
     readonly suspend?: boolean;
     readonly deletionPolicy?: string;
-    readonly members: readonly object[];
+    readonly members: readonly StoredMember[];
   };
   readonly status?: FarmStatus;
+}
+
+export interface StoredMember {
+  readonly name: string;
+  readonly workloadRef?: { readonly apiVersion: string; readonly kind: string; readonly name: string };
+  readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
 }
 
 export interface FarmStatus {
