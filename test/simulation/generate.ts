@@ -23,8 +23,15 @@ const mostTales = 2;
 const time: Kind = {
   name: "time passes",
   weight: 30,
-  make: ({ random }) => ({ kind: "timePasses", duration: random.pick(random.below(5) < 3 ? shortMs : longMs) }),
+  make: ({ random, world }) => {
+    const duration = random.pick(random.below(5) < 3 ? shortMs : longMs);
+    return { kind: "timePasses", duration: isDeaf(world) ? Math.min(duration, mostSilenceMs) : duration };
+  },
 };
+
+/** A watch that is silent for 70 s is given up by the real reflector. */
+const mostSilenceMs = 61_000;
+const isDeaf = ({ operators }: World): boolean => [...operators.values()].some(({ isStalled }) => isStalled);
 
 export function generated(seed: string): Schedule {
   const random = randomOf(seed);
@@ -63,7 +70,7 @@ function happening(world: World, random: Random, shape: Shape, kinds: readonly K
   for (let tries = 0; tries < mostTries; tries += 1) {
     const cluster = random.pick(shape.operators).cluster;
     const made = random.weighted(kinds).make({ world, random, shape, cluster });
-    const steps = made === undefined ? [] : Array.isArray(made) ? (made as readonly Step[]) : [made as Step];
+    const steps = made === undefined ? [] : [made].flat();
     if (steps.length > 0) return steps.map((step) => placed(step, cluster));
   }
   return [{ kind: "timePasses", duration: 1_000 }];
