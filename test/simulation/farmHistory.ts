@@ -21,6 +21,8 @@ export interface Approval {
 
 export type Kinship = "ours" | "otherCluster" | "formerOwner" | "foreign";
 
+const nearestFirst: readonly Kinship[] = ["ours", "formerOwner", "otherCluster"];
+
 interface PlanStatus {
   readonly digest?: string;
   readonly unexplained?: readonly { readonly serverID: number; readonly name: string; readonly guid?: string }[];
@@ -81,15 +83,11 @@ export class FarmHistory {
   kinship(row: RowObject): Kinship {
     const parts = partsOf(row.guid);
     if (parts === undefined) return "foreign";
-    let nearest: Kinship = "foreign";
-    for (const { ownerId, namespaceUid, formerOwnerIds } of this.identities.values()) {
-      if (parts.owner === ownerPart(ownerId, row.name)) {
-        if (parts.namespace === namespacePart(namespaceUid)) return "ours";
-        nearest = "otherCluster";
-      } else if (nearest === "foreign" && formerOwnerIds.some((former) => parts.owner === ownerPart(former, row.name)))
-        nearest = "formerOwner";
-    }
-    return nearest;
+    const found = [...this.identities.values()].map(({ ownerId, namespaceUid, formerOwnerIds }): Kinship => {
+      if (parts.owner === ownerPart(ownerId, row.name)) return parts.namespace === namespacePart(namespaceUid) ? "ours" : "otherCluster";
+      return formerOwnerIds.some((former) => parts.owner === ownerPart(former, row.name)) ? "formerOwner" : "foreign";
+    });
+    return nearestFirst.find((kin) => found.includes(kin)) ?? "foreign";
   }
 
   /** Some version that was stored by then is so. */

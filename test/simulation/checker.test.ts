@@ -1,0 +1,192 @@
+// Whether the checker finds what it is there for: each rule is broken once by a commit that no operator of ours would make, and what the
+// promises except is let pass. And that it shares no code with what it judges.
+import { readFileSync } from "node:fs";
+import { beforeEach, describe, expect, test } from "@jest/globals";
+import { Checker } from "./checker.ts";
+import { markOf } from "./marks.ts";
+import type { RowObject, Writer } from "./objects.ts";
+import { parseStep } from "./steps.ts";
+import type { Truth } from "./truth.ts";
+import { World } from "./world.ts";
+
+let world: World;
+let checker: Checker;
+let truth: Truth;
+
+const does = async (...lines: readonly string[]): Promise<void> => {
+  for (const line of lines) await world.apply(parseStep(line));
+};
+const rules = (): readonly string[] => checker.take().map(({ rule }) => rule);
+const row = (name: string): RowObject => {
+  const found = truth.database("main").rowNamed(name);
+  if (found === undefined) throw new Error(`There is no row ${name}`);
+  return found;
+};
+const by = (statement: "register" | "mark" | "remove", sentAtMs = truth.nowMs): Writer => ({
+  ...{ kind: "operator", operator: "X", process: "X1", statement, farm: "prod/shop", cluster: "main" },
+  sentAtMs,
+});
+const namespaceUid = (): string => truth.cluster("main").api.namespaces.get("prod")?.uid ?? "";
+const uidOf = (name: string): string => truth.cluster("main").api.pods.get(`prod/${name}`)?.uid ?? "";
+const markFor = (name: string, uid: string): string => markOf(`${namespaceUid()}/shop`, namespaceUid(), name, uid);
+const gate = (name: string, reason: string): void => {
+  const pod = truth.cluster("main").api.pods.get(`prod/${name}`);
+  if (pod === undefined) throw new Error(`There is no pod ${name}`);
+  truth.noteGate({ cluster: "main", pod, reason, by: "X1", sentAtMs: truth.nowMs });
+};
+
+beforeEach(async () => {
+  world = new World();
+  truth = world.truth;
+  checker = new Checker(truth);
+  await does("a person inserts row old", "deployment shop wants 2", "webfarm shop with policy Sync", "operator A starts", "10s pass");
+  expect(rules()).toEqual([]);
+  expect(checker.counts.inserted).toBe(2);
+});
+
+describe("it finds", () => {
+  test("a row that is removed while its process lives", () => {
+    truth.database("main").remove([row("shop-a")], by("remove"));
+    expect(rules()).toEqual(["liveRowRemoved"]);
+  });
+
+  test("a row that is removed of a pod that is bound and has not started yet", async () => {
+    await does("deployment shop scales to 3", "500ms pass");
+    truth.database("main").remove([row("shop-c")], by("remove"));
+    expect(rules()).toEqual(["livePodsRowRemoved"]);
+  });
+
+  test("a row that is removed while the process of a force-deleted pod has its grace", async () => {
+    await does("operator A crashes", "pod shop-a is force-deleted and its process lives on", "39s pass");
+    truth.database("main").remove([row("shop-a")], by("remove"));
+    expect(rules()).toEqual(["liveRowRemoved"]);
+    expect(checker.counts.outlived).toBe(0);
+  });
+
+  test("a row that is given to another pod while its own is there", () => {
+    truth.database("main").mark([{ ...row("shop-a"), newGuid: markFor("shop-a", "pod-9999") }], by("mark"));
+    expect(rules()).toEqual(["liveRowHandedOver"]);
+  });
+
+  test("a foreign row that is removed, or changed", () => {
+    truth.database("main").mark([{ ...row("old"), newGuid: markFor("old", uidOf("shop-a")) }], by("mark"));
+    expect(rules()).toEqual(["foreignRowTouched"]);
+    truth.database("main").delete({ ...row("old"), guid: null }, by("remove"));
+    expect(rules()).toEqual(["foreignRowTouched"]);
+  });
+
+  test("a row that carries another owner's mark", () => {
+    const other = truth
+      .database("main")
+      .insert({ name: "theirs", guid: markOf("us-1/blog", "x", "theirs", "pod-0001"), enabled: true }, { kind: "person" });
+    truth.database("main").remove([other], by("remove"));
+    expect(rules()).toEqual(["foreignRowTouched"]);
+  });
+
+  test("a row that is made without the farm's mark", () => {
+    truth.database("main").register([{ name: "new", guid: "2f1f7c0e-6a7c-4b1e-9d55-1d6f0d0c9a11" }], by("register"));
+    expect(rules()).toEqual(["rowWithoutMark"]);
+  });
+
+  test("a name that is made twice", () => {
+    truth.database("main").insert({ name: "SHOP-A ", guid: markFor("shop-a ", uidOf("shop-a")), enabled: true }, by("register"));
+    expect(rules()).toContain("nameTwice");
+  });
+
+  test("a row of another cluster that goes without approval", () => {
+    const guid = markOf(`${namespaceUid()}/shop`, "another", "far", "pod-9999");
+    const far = truth.database("main").insert({ name: "far", guid, enabled: true }, { kind: "person" });
+    truth.database("main").remove([far], by("remove"));
+    expect(rules()).toEqual(["withoutApproval"]);
+  });
+
+  test("a gate that is opened for a row that never was", async () => {
+    await does("operator A crashes", "deployment shop scales to 3", "5s pass");
+    gate("shop-c", "Registered");
+    expect(rules()).toEqual(["gateWithoutRow"]);
+  });
+
+  test("a gate that fails open too early", async () => {
+    await does("operator A crashes", "deployment shop scales to 3", "4m pass");
+    gate("shop-c", "FailOpen");
+    expect(rules()).toEqual(["gateTooEarly"]);
+    await does("2m pass");
+    gate("shop-c", "FailOpen");
+    expect(rules()).toEqual([]);
+  });
+
+  test.each(["Suspended", "Observe", "PolicyForbids", "Deleting", "BecauseICan"])(
+    "a gate that is opened with reason %s, which the WebFarm never gave",
+    (reason) => {
+      gate("shop-a", reason);
+      expect(rules()).toEqual(["gateWithoutCause"]);
+    },
+  );
+
+  test("an approval that works twice, one that is too long, and one that nobody gave", () => {
+    const { api } = truth.cluster("main");
+    const approve = (untilMs: number): void => {
+      const farm = api.farms.get("prod/shop");
+      if (farm === undefined) throw new Error("There is no WebFarm");
+      const plan = { digest: "abc", unexplained: [], approved: { digest: "abc", until: new Date(untilMs).toISOString() } };
+      api.putFarm({ ...farm, status: { ...farm.status, plan } });
+    };
+    approve(truth.nowMs + 11 * 60_000);
+    expect(checker.take().map(({ text }) => text)).toEqual(["the approval of abc lasts longer than ten minutes", "nobody approved abc"]);
+    approve(truth.nowMs + 5 * 60_000);
+    expect(checker.take().map(({ text }) => text)).toEqual([expect.stringContaining("digest abc works twice")]);
+  });
+});
+
+describe("it finds, where operators compete,", () => {
+  beforeEach(async () => {
+    world = new World({ isElected: true });
+    truth = world.truth;
+    checker = new Checker(truth);
+    await does("deployment shop wants 1", "webfarm shop with policy Sync", "operator A starts", "operator B starts", "10s pass");
+  });
+
+  test("a write of one that does not lead, or leads no more", async () => {
+    expect(rules()).toEqual([]);
+    truth.database("main").register([{ name: "new", guid: markFor("new", "pod-9999") }], by("register"));
+    expect(rules()).toEqual(["writeAfterLease"]);
+    await does("operator A crashes", "operator B crashes", "20s pass");
+    gate("shop-a", "Registered");
+    expect(rules()).toEqual(["writeAfterLease"]);
+  });
+});
+
+describe("it lets pass and counts", () => {
+  test("what outlived the wait", async () => {
+    await does("pod shop-a is force-deleted and its process lives on", "50s pass");
+    expect(truth.database("main").rowNamed("shop-a")).toBeUndefined();
+    expect(rules()).toEqual([]);
+    expect(checker.counts.outlived).toBe(1);
+  });
+
+  test("RemoveAll", async () => {
+    await does("webfarm shop sets deletion policy RemoveAll", "webfarm shop is deleted", "20s pass");
+    expect(rules()).toEqual([]);
+    expect(checker.counts.removeAll).toBe(2);
+  });
+
+  test("what people do", async () => {
+    await does("a person deletes row shop-a", "a person renames row old to older", "1s pass");
+    expect(rules()).toEqual([]);
+  });
+});
+
+test("nothing that judges imports anything of operator/, directly or through others", () => {
+  const reached = new Set<string>();
+  const walk = (file: string): void => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    const source = readFileSync(`test/simulation/${file}`, "utf8");
+    for (const [, target = ""] of source.matchAll(/from "([^"]+)"/g)) {
+      expect(`${file} imports ${target}`).not.toContain("operator/");
+      if (target.startsWith("./")) walk(target.slice(2));
+    }
+  };
+  for (const file of ["checker.ts", "truth.ts", "kubelet.ts", "workloads.ts", "pings.ts"]) walk(file);
+  expect([...reached]).toEqual(expect.arrayContaining(["marks.ts", "farmHistory.ts", "leases.ts", "database.ts", "apiServer.ts"]));
+});
