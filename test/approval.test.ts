@@ -151,6 +151,12 @@ describe("nothing goes", () => {
 
   test.each<[string, (before: WebFarm) => Partial<WebFarm>]>([
     ["the API server has another set published", ({ status }) => ({ status: { ...status, plan: { ...plan(), digest: "another" } } })],
+    [
+      "the API server has another set approved",
+      ({ status }) => ({
+        status: { ...status, plan: { ...plan(), digest: "another", approved: { digest: "another", until: plan().approved?.until ?? "" } } },
+      }),
+    ],
     ["the API server has no approval any more", ({ status }) => ({ status: { ...status, plan: undefined as never } })],
     ["the WebFarm has been made anew", () => ({ uid: "another" })],
   ])("by an approval that only the cache still shows: %s", async (_what, changes) => {
@@ -249,16 +255,17 @@ describe("an approval", () => {
     expect(blockedEvents().at(-1)).toContain(plan().digest ?? "?");
   });
 
-  test.each<[string, () => void]>([
-    ["goes on", () => undefined],
-    ["goes on though the annotation has been taken away", () => world.change({ annotations: {} })],
-  ])("%s after a restart in the middle", async (_what, meanwhile) => {
+  test.each<[string, string, () => void]>([
+    ["goes on after a restart in the middle", "remove", () => undefined],
+    ["goes on after a restart while the database is away", "facts", () => undefined],
+    ["goes on after a restart though the annotation has been taken away", "remove", () => world.change({ annotations: {} })],
+  ])("%s", async (_what, failing, meanwhile) => {
     approve();
     await passUntilApproved();
     const { until } = plan().approved ?? {};
     meanwhile();
     world.restart();
-    world.faults.set("remove", { when: "before", error: new FakeDatabaseError() });
+    world.faults.set(failing, { when: "before", error: new FakeDatabaseError() });
     await world.settle(60_000);
     expect(plan().approved?.until).toBe(until);
     world.faults.clear();

@@ -186,6 +186,10 @@ describe("another cluster's row that a person approved", () => {
       "is kept while a pod of its name has not ended, and nothing is asked for in vain",
       { scene: { pods: [terminating({ labels: {} })], rows: [row], approval }, shows: ["shop-a Stale NameInUse"] },
     ],
+    [
+      "is kept while the pod of its mark has not ended, whatever that one's name and cluster",
+      { scene: { pods: [pod({ name: "elsewhere", uid: a.uid, labels: {} })], rows: [row], approval }, shows: ["shop-a Stale NameInUse"] },
+    ],
     ["is kept while the pods have not all been seen", { scene: { rows: [row], approval, synced: false } }],
   ])("%s", (_what, one) => expectAll(one));
 
