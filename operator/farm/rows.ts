@@ -138,7 +138,7 @@ function looksWrong(
   const missing = ours.filter(({ where }) => where.kind === "missing").length + removed;
   if (missing < 3 || missing * 2 <= ours.length + removed) return false;
   const wanted = observation.members.map(({ workload }) =>
-    workload.kind === "found" ? (workload.replicas ?? 0) : workload.kind === "unknown" ? undefined : 0,
+    workload.kind === "found" ? workload.replicas : workload.kind === "unknown" ? undefined : 0,
   );
   if (wanted.includes(undefined)) return true; // who cannot say how many pods there should be cannot call the view right
   const alive = desired.claimed.filter(({ pod }) => isAlive(pod)).length;

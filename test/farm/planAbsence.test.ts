@@ -3,7 +3,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { rowKey } from "../../operator/farm/memory.ts";
 import type { FarmMemory } from "../../operator/farm/memory.ts";
-import type { Milliseconds } from "../../operator/farm/model.ts";
+import type { Milliseconds, WorkloadRead } from "../../operator/farm/model.ts";
 import {
   deployment,
   farm,
@@ -107,6 +107,7 @@ describe("when the view looks wrong", () => {
     rows: rows.slice(0, count),
     members: [member({ workload: deployment({ replicas }) })],
   });
+  const { replicas: _count, ...workloadWithoutCount } = deployment() as Extract<WorkloadRead, { kind: "found" }>;
   const blocked = (one: Scene, remembered = allGone()): number => plan(one, remembered).blocked.length;
 
   test("the missing stay and are blocked, with their waits over", () =>
@@ -127,6 +128,8 @@ describe("when the view looks wrong", () => {
     expect(blocked({ ...scene(0, 3, 3), members: [member({ workload: { kind: "absent" }, selector: undefined })] })).toBe(0));
   test("a workload that cannot be read does not", () =>
     expect(blocked({ ...scene(0, 3, 3), members: [member({ workload: { kind: "unknown", reason: "Forbidden", message: "" } })] })).toBe(3));
+  test("a workload that does not say how many pods it wants does not", () =>
+    expect(blocked({ ...scene(0, 3, 3), members: [member({ workload: workloadWithoutCount })] })).toBe(3));
   test("pods that wait for a node are to be seen", () =>
     expect(blocked({ ...scene(0, 3, 4), pods: [unbound({ name: "shop-8" }), unbound({ name: "shop-9" })] })).toBe(0));
   test("pods that terminate are not alive", () =>
