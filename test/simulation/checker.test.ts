@@ -29,10 +29,10 @@ const by = (statement: "register" | "mark" | "remove", sentAtMs = truth.nowMs): 
 const namespaceUid = (): string => truth.cluster("main").api.namespaces.get("prod")?.uid ?? "";
 const uidOf = (name: string): string => truth.cluster("main").api.pods.get(`prod/${name}`)?.uid ?? "";
 const markFor = (name: string, uid: string): string => markOf(`${namespaceUid()}/shop`, namespaceUid(), name, uid);
-const gate = (name: string, reason: string): void => {
+const gate = (name: string, reason: string, process = "X1"): void => {
   const pod = truth.cluster("main").api.pods.get(`prod/${name}`);
   if (pod === undefined) throw new Error(`There is no pod ${name}`);
-  truth.noteGate({ cluster: "main", pod, reason, by: "X1", sentAtMs: truth.nowMs });
+  truth.noteGate({ cluster: "main", pod, reason, by: process, sentAtMs: truth.nowMs });
 };
 
 beforeEach(async () => {
@@ -150,8 +150,10 @@ describe("it finds, where operators compete,", () => {
     expect(rules()).toEqual([]);
     truth.database("main").register([{ name: "new", guid: markFor("new", "pod-9999") }], by("register"));
     expect(rules()).toEqual(["writeAfterLease"]);
+    gate("shop-a", "Registered", "A1");
+    expect(rules()).toEqual([]);
     await does("operator A crashes", "operator B crashes", "20s pass");
-    gate("shop-a", "Registered");
+    gate("shop-a", "Registered", "A1");
     expect(rules()).toEqual(["writeAfterLease"]);
   });
 });

@@ -180,6 +180,14 @@ describe("an operator", () => {
     expect(rows()).toEqual(["shop-a", "shop-b"]);
   });
 
+  test("that is paused between an effect and its answer hears it when it runs again", async () => {
+    await does("operator A pauses for 1m after its effect 1", "deployment shop scales to 2", "30s pass");
+    expect(rows()).toEqual(["shop-a", "shop-b"]);
+    expect(pod("shop-b")).toMatchObject({ gate: "closed" });
+    await does("31s pass");
+    expect(pod("shop-b")).toMatchObject({ gate: "open" });
+  });
+
   test("that crashes before an effect has not done it; after it, it has", async () => {
     const twoMore = async (crash: string): Promise<readonly string[]> => {
       world = new World();
