@@ -1,0 +1,232 @@
+// Breadth first through everything that can happen in a small world: each state once, the checker after each decision, and from each state
+// at rest the way to where nothing is wrong. No sampling; what was not seen because of a limit is said.
+
+import { execute } from "./exploreEffects.ts";
+import type { Call, Outcome } from "./exploreEffects.ts";
+import { keyOf } from "./exploreKey.ts";
+import { Locals } from "./exploreLocals.ts";
+import { stepMs } from "./exploreProcess.ts";
+import type { Constants } from "./exploreProcess.ts";
+import { faultNames, nextOf, onward, stopped } from "./exploreState.ts";
+import type { FaultName, Next, Rules, State } from "./exploreState.ts";
+import { Truths } from "./exploreTruth.ts";
+import type { TruthNode } from "./exploreTruth.ts";
+import { deedOf } from "./exploreWorlds.ts";
+import type { SmallWorld } from "./exploreWorlds.ts";
+import { originMs } from "./truth.ts";
+
+export interface Limits {
+  /** Faults that may happen on one way; of each kind at most one. */
+  readonly faults: number;
+  readonly depth: number;
+  readonly states: number;
+  /** Answers whether to stop for another reason. */
+  readonly isOver: () => boolean;
+  /** Each state as often as it is reached: to show that telling states apart loses nothing. */
+  readonly withDuplicates?: boolean;
+}
+
+export interface Found {
+  readonly what: string;
+  /** Decisions from the beginning. */
+  readonly schedule: readonly string[];
+}
+
+export interface Explored {
+  readonly states: number;
+  readonly transitions: number;
+  /** So many decisions from the beginning everything was tried. */
+  readonly depth: number;
+  readonly isExhausted: boolean;
+  /** States of one process, and how often a real process was given something. */
+  readonly processes: number;
+  readonly fed: number;
+  /** States at rest from which the farm was followed until nothing was wrong. */
+  readonly converged: number;
+  /** What people can see: rows and gates, in every state that was reached. */
+  readonly outcomes: ReadonlySet<string>;
+  readonly found: readonly Found[];
+}
+
+/** Moments of the processes' clocks are large numbers, so that they can be told from counts and durations. */
+const beginsMs = Math.ceil((originMs + 1_000_000_000) / stepMs) * stepMs;
+const secondStartsMs = stepMs;
+const quietMs = 15 * stepMs;
+const mostConvergenceMs = 25 * 60_000;
+/** Told of one depth: all of them are as short as can be. */
+const mostFound = 3;
+
+interface Frontier {
+  readonly state: State;
+  readonly trail: Trail | undefined;
+}
+
+interface Trail {
+  readonly before: Trail | undefined;
+  readonly decision: string;
+}
+
+export async function explore(world: SmallWorld, limits: Limits): Promise<Explored> {
+  const { rules, root } = await begin(world, limits.faults);
+  const seen = new Set([keyOf(root)]);
+  const goesWell = new Set<string>();
+  const outcomes = new Set([outcomeOf(root)]);
+  const found: Found[] = [];
+  let frontier: Frontier[] = [{ state: root, trail: undefined }];
+  let transitions = 0;
+  let depth = 0;
+  let isCut = false;
+  while (frontier.length > 0 && depth < limits.depth && found.length === 0 && !isCut) {
+    const next: Frontier[] = [];
+    for (const { state, trail } of frontier) {
+      isCut = limits.isOver() || seen.size >= limits.states;
+      if (isCut) break;
+      const all = await nextOf(rules, state);
+      for (const one of all) {
+        transitions += 1;
+        const here: Trail = { before: trail, decision: one.decision };
+        if (one.violations.length > 0) {
+          found.push({ what: one.violations.map(({ rule, text }) => `${rule}: ${text}`).join("; "), schedule: scheduleOf(here) });
+          continue;
+        }
+        const key = keyOf(one.state);
+        if (seen.has(key) && limits.withDuplicates !== true) continue;
+        seen.add(key);
+        outcomes.add(outcomeOf(one.state));
+        next.push({ state: one.state, trail: here });
+      }
+      if (isAtRest(state, all)) {
+        const wrong = await convergence(rules, state, goesWell);
+        if (wrong !== undefined) found.push({ what: wrong.what, schedule: [...scheduleOf(trail), ...wrong.schedule] });
+      }
+    }
+    frontier = next;
+    if (!isCut) depth += 1;
+  }
+  const isExhausted = frontier.length === 0 && !isCut;
+  return {
+    states: seen.size,
+    transitions,
+    depth,
+    isExhausted,
+    converged: goesWell.size,
+    outcomes,
+    found,
+    processes: rules.locals.count,
+    fed: rules.locals.fed,
+  };
+}
+
+/** Nothing is left to happen but time and faults. */
+const isAtRest = ({ late, operators }: State, all: readonly Next[]): boolean =>
+  late.length === 0 &&
+  operators.every(({ local, isPaused, isStalled }) => local !== undefined && !isPaused && !isStalled) &&
+  all.every(({ kind }) => kind === "time" || kind === "fault");
+
+/** Follows the farm while nothing but time happens. Undefined: nothing is wrong in the end. */
+async function convergence(rules: Rules, from: State, goesWell: Set<string>): Promise<Found | undefined> {
+  const way = new Set<string>();
+  const schedule: string[] = [];
+  const endMs = from.nowMs + mostConvergenceMs;
+  for (let state = from; ;) {
+    const key = keyOf({ ...state, faultsLeft: 0 });
+    if (goesWell.has(key)) break;
+    way.add(key);
+    const wrong = rules.truths.whatIsWrong(state.truth, state.nowMs);
+    if (wrong.length === 0) break;
+    const next = await onward(rules, state);
+    if (next === undefined || state.nowMs > endMs) return { what: `does not converge: ${wrong.join("; ")}`, schedule };
+    if (next.violations.length > 0) return { what: next.violations.map(({ rule, text }) => `${rule}: ${text}`).join("; "), schedule };
+    schedule.push(next.decision);
+    state = next.state;
+  }
+  for (const key of way) goesWell.add(key);
+  return undefined;
+}
+
+const scheduleOf = (trail: Trail | undefined): readonly string[] => {
+  const lines: string[] = [];
+  for (let at = trail; at !== undefined; at = at.before) lines.push(at.decision);
+  return lines.toReversed();
+};
+
+function outcomeOf({ truth: { image } }: State): string {
+  const rows = image.databases.flatMap(({ rows: all }) => all.map(({ serverID, name, guid }) => `${serverID} ${name} ${guid}`));
+  const gates = image.store.pods.map(({ name, uid, gate }) => `${name} ${uid} ${gate}`);
+  return [...rows.toSorted(), ...gates.toSorted()].join("\n");
+}
+
+/** The world in which its first pod is registered and two operators have nothing to do. */
+async function begin(world: SmallWorld, faults: number): Promise<{ readonly rules: Rules; readonly root: State }> {
+  const truths = new Truths({ goesBack: world.goesBack ?? false });
+  let truth = truths.empty();
+  for (const line of world.begins) ({ truth } = truths.step(truth, beginsMs, deedOf(line)));
+  const { prepare } = world;
+  if (prepare !== undefined) ({ truth } = truths.change(truth, beginsMs, prepare));
+  const locals = new Locals(constantsOf(world, truths, truth), undecisiveIn(world));
+  const rules: Rules = {
+    truths,
+    locals,
+    chains: world.chains.map((chain) => chain.map(deedOf)),
+    statusMatters: world.statusMatters ?? false,
+  };
+  const none = Object.fromEntries(faultNames.map((name) => [name, 0])) as Record<FaultName, number>;
+  const state: State = {
+    ...{ nowMs: beginsMs, truth, operators: [stopped, stopped], late: [], faults: none, faultsLeft: 0 },
+    deeds: world.chains.map(() => 0),
+  };
+  const first = await quiet(rules, await started(rules, state, 0), secondStartsMs);
+  const both = await quiet(rules, await started(rules, first, 1), quietMs);
+  const wrong = truths.whatIsWrong(both.truth, both.nowMs);
+  if (wrong.length > 0 && world.name !== "approval") throw new Error(`World ${world.name} does not begin well: ${wrong.join("; ")}`);
+  const one = Object.fromEntries(faultNames.map((name) => [name, 1])) as Record<FaultName, number>;
+  return { rules, root: { ...both, faults: one, faultsLeft: faults } };
+}
+
+async function started(rules: Rules, state: State, operator: number): Promise<State> {
+  const local = await rules.locals.start(state.nowMs);
+  return { ...state, operators: state.operators.with(operator, { ...stopped, local }) };
+}
+
+/** What happens by itself in `ms`. */
+async function quiet(rules: Rules, from: State, ms: number): Promise<State> {
+  let state = from;
+  for (;;) {
+    const next = await onward(rules, state);
+    if (next === undefined || next.state.nowMs > from.nowMs + ms) return { ...state, nowMs: from.nowMs + ms };
+    if (next.violations.length > 0) throw new Error(next.violations.map(({ text }) => text).join("; "));
+    state = next.state;
+  }
+}
+
+/** The Secret, and mostly the workload, is read again with the same answer. */
+const undecisiveIn = ({ workloadsChange }: SmallWorld): ReadonlySet<string> =>
+  new Set(workloadsChange === true ? ["credentials.atMs"] : ["credentials.atMs", "workloads.atMs"]);
+
+/** Answers that no deed of the world changes, as they are in the beginning. */
+function constantsOf(world: SmallWorld, truths: Truths, truth: TruthNode): Constants {
+  const known = new Map<string, Outcome>();
+  const isConstant = ({ method }: Call): boolean => {
+    switch (method) {
+      case "namespaceUid":
+      case "readSecret":
+      case "readConfigMap":
+      case "facts":
+      case "sweep":
+        return true;
+      case "readWorkload":
+        return world.workloadsChange !== true;
+      default:
+        return false;
+    }
+  };
+  return (call) => {
+    if (!isConstant(call)) return undefined;
+    const text = JSON.stringify([call.method, call.args]);
+    const before = known.get(text);
+    if (before !== undefined) return before;
+    const { answer } = truths.change(truth, beginsMs, ({ truth: at }) => execute(at, "constant", { call, sentAtMs: beginsMs }));
+    known.set(text, answer);
+    return answer;
+  };
+}
