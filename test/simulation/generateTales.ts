@@ -5,10 +5,17 @@ import { clusterOf, lateMs, nameOf, onFarm, onOperator, storedPods } from "./gen
 import type { FarmShape, Kind, Moment } from "./generateMoment.ts";
 import { farmMade } from "./generateFarms.ts";
 import type { Random } from "./generateRandom.ts";
+import { named } from "./names.ts";
 import type { Step } from "./steps.ts";
 
 const passes = (duration: number): Step => ({ kind: "timePasses", duration });
 const pause = (random: Random): Step => passes(random.pick([500, 2_000, 10_000, 31_000, 45_000]));
+
+/** In force where none is given: as `status.ownerId` says it. */
+function ownerOf({ name, owner }: FarmShape, moment: Moment): string {
+  const at = named(name);
+  return owner ?? `${clusterOf(moment).api.namespaces.get(at.namespace)?.uid ?? "none"}/${at.name}`;
+}
 
 /** What may become of all pods at once. */
 function podsVanish(moment: Moment): readonly Step[] {
@@ -109,14 +116,15 @@ export const tales: readonly Kind[] = [
   },
   {
     name: "the WebFarm has another owner than before",
-    weight: 2,
-    make: onFarm((farm, random) => [
+    weight: 3,
+    make: onFarm((farm, random, moment) => [
       { kind: "farmDeletionPolicy", farm: farm.name, policy: random.pick(["Retain", "Retain", "RemoveStale"]) },
       { kind: "farmDeleted", farm: farm.name },
       passes(random.pick([1_000, 20_000])),
       ...(random.oneIn(3) ? [scaled(farm, random.below(4)), passes(10_000)] : []),
       ...farmMade({ ...farm, owner: "eu-1/next" }, random),
-      { kind: "farmFormerOwner", farm: farm.name, owner: farm.owner ?? "eu-1/former" },
+      ...(random.oneIn(3) ? [{ kind: "farmPolicy", farm: farm.name, policy: "CreateOnly" } as const] : []),
+      { kind: "farmFormerOwner", farm: farm.name, owner: ownerOf(farm, moment) },
       pause(random),
       ...(random.oneIn(2) ? [{ kind: "farmApproved", farm: farm.name } as const] : []),
       pause(random),
