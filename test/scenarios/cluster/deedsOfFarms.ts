@@ -93,7 +93,16 @@ const workload = (member: string, kind: string, name: string): Member => ({
 const membersOf = async (stage: Stage, farm: string): Promise<readonly Member[]> =>
   (await stage.farm(farm)).spec.members as readonly Member[];
 
-const respec = async (stage: Stage, farm: string, spec: object): Promise<void> => await stage.patch(farmPath(stage.at(farm)), { spec });
+/** Resolves when an operator that can has seen it, as in the simulated world. */
+async function respec(stage: Stage, farm: string, spec: object): Promise<void> {
+  await stage.patch(farmPath(stage.at(farm)), { spec });
+  const canSee = [...stage.operators.values()].some(({ process }) => process !== undefined);
+  if (!canSee || stage.isDisturbed) return;
+  await stage.until(`the change of ${farm} is seen`, async () => {
+    const { metadata, status } = await stage.farm(farm);
+    return status?.observedGeneration === metadata.generation;
+  });
+}
 
 async function putMember(stage: Stage, farm: string, member: Member): Promise<void> {
   const members = await membersOf(stage, farm);

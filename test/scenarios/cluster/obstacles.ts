@@ -7,9 +7,8 @@ import { printStep } from "../../simulation/steps.ts";
 import type { Step } from "../../simulation/steps.ts";
 import { obstacle } from "./deeds.ts";
 
-/** Of one step that lets time pass, and of a whole file: real time may have to pass. */
+/** Of what is put off: nobody waits longer than this for real. */
 const mostMs = 60_000;
-const mostTogetherMs = 120_000;
 
 export const stepsOf = (lines: readonly Line[]): readonly Step[] => lines.flatMap((line) => (line.kind === "Then" ? [] : line.steps));
 
@@ -18,7 +17,7 @@ export function obstacles({ file, lines }: Scenario): readonly string[] {
   const all = stepsOf(lines);
   const deployments = all.flatMap((step) => (step.kind === "deploymentMade" ? [step.name] : []));
   const operators = new Set(["A", ...all.flatMap((step) => ("operator" in step ? [step.operator] : []))]);
-  const found = lines.flatMap((line) => {
+  return lines.flatMap((line) => {
     const at = `${file}:${line.number}`;
     if (line.kind === "Then")
       return (line.expectation.cluster ?? defaultCluster) === defaultCluster
@@ -30,8 +29,6 @@ export function obstacles({ file, lines }: Scenario): readonly string[] {
       return why === undefined ? [] : [`${at}: ${printStep(step)}: ${why}`];
     });
   });
-  const togetherMs = all.reduce((sum, step) => sum + (step.kind === "timePasses" ? step.duration : 0), 0);
-  return togetherMs > mostTogetherMs ? [...found, `${file}: it takes up to ${togetherMs / 1_000} s`] : found;
 }
 
 /** A row with the name of a Deployment's pod that is to come. */
@@ -42,9 +39,8 @@ function unknowable(step: Step, deployments: readonly string[]): string | undefi
 }
 
 function takesTooLong(step: Step): string | undefined {
-  return "duration" in step && step.kind !== "farmFailOpen" && step.kind !== "farmNodeLost" && step.duration > mostMs
-    ? `it takes more than ${mostMs / 1_000} s`
-    : undefined;
+  const isPutOff = step.kind === "effectLate" || step.kind === "operatorPauses";
+  return isPutOff && step.duration > mostMs ? `it takes more than ${mostMs / 1_000} s` : undefined;
 }
 
 /** Whose statement it was cannot be seen in it. */

@@ -1,6 +1,7 @@
 // Lets time pass on a real control plane. Real time has to pass only where something waits for it: where kubelets and controllers are at rest
 // and the operator says that it waits for nothing, the story goes on at once.
 
+import { printDuration } from "../../simulation/steps.ts";
 import { whatIsLeft, whatMoves } from "./rest.ts";
 import type { Stage } from "./stage.ts";
 
@@ -8,9 +9,11 @@ import type { Stage } from "./stage.ts";
 const leastMs = 1_000;
 /** A real control plane is slower than the simulated one: what moves may come to rest after the time is over. */
 const graceMs = 30_000;
+/** Nobody waits longer than this for real. */
+const mostMs = 60_000;
 const looksAtRest = 3;
 
-/** Resolves after `ms`, or when it is clear that nothing will happen in that time. */
+/** Resolves after `ms`, or when it is clear that nothing will happen in that time; rejects where `ms` are too many to let them pass. */
 export async function passTime(stage: Stage, ms: number): Promise<void> {
   const beganAtMs = performance.now();
   let calm = 0;
@@ -19,8 +22,12 @@ export async function passTime(stage: Stage, ms: number): Promise<void> {
     const { coming, going } = await whatMoves(stage);
     // How long a pod takes to end is part of the story; how long to start is not.
     if (passedMs >= ms) return coming.length === 0 || passedMs >= ms + graceMs;
-    calm = coming.length + going.length > 0 || (await whatIsLeft(stage, "waits")).length > 0 ? 0 : calm + 1;
-    return calm >= looksAtRest && passedMs >= Math.min(ms, leastMs);
+    const left = [...coming, ...going, ...(await whatIsLeft(stage, "waits"))];
+    calm = left.length > 0 ? 0 : calm + 1;
+    if (calm >= looksAtRest && passedMs >= Math.min(ms, leastMs)) return true;
+    if (ms > mostMs && passedMs > mostMs)
+      throw new Error(`${printDuration(ms)} would have to pass for real (leave this file to the simulation): ${left.join(", ")}`);
+    return false;
   };
-  await stage.until(`${ms} ms are over`, isOver, { everyMs: 200, timeoutMs: ms + 2 * graceMs });
+  await stage.until(`${printDuration(ms)} are over`, isOver, { everyMs: 200, timeoutMs: ms + 2 * graceMs });
 }

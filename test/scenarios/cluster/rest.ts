@@ -7,6 +7,7 @@ import { workloadPath } from "./stage.ts";
 import type { FarmStatus, Stage, StoredFarm } from "./stage.ts";
 
 interface StoredWorkload {
+  readonly kind: "Deployment" | "StatefulSet";
   readonly metadata: { readonly name: string; readonly generation: number };
   readonly spec: { readonly replicas: number; readonly selector: { readonly matchLabels: Readonly<Record<string, string>> } };
   readonly status: { readonly observedGeneration?: number; readonly replicas?: number };
@@ -28,10 +29,14 @@ export async function whatMoves(stage: Stage): Promise<Moves> {
 async function movesIn(stage: Stage, namespace: string): Promise<Moves> {
   const list = async <Item>(path: string): Promise<readonly Item[]> =>
     ((await stage.api.json({ method: "GET", path })) as { readonly items: readonly Item[] }).items;
+  const workloadsOf = async (kind: StoredWorkload["kind"]): Promise<readonly StoredWorkload[]> => {
+    const found = await list<Omit<StoredWorkload, "kind">>(workloadPath(kind, { namespace, name: "" }));
+    return found.map((workload) => ({ ...workload, kind })); // items of a list do not say what they are
+  };
   const [pods, ...workloads] = await Promise.all([
     list<StoredPod>(`/api/v1/namespaces/${namespace}/pods`),
-    list<StoredWorkload>(workloadPath("Deployment", { namespace, name: "" })),
-    list<StoredWorkload>(workloadPath("StatefulSet", { namespace, name: "" })),
+    workloadsOf("Deployment"),
+    workloadsOf("StatefulSet"),
   ]);
   return {
     coming: [...workloads.flat().flatMap((workload) => controllerMoves(workload, pods)), ...pods.flatMap(startsOf)],
@@ -39,13 +44,15 @@ async function movesIn(stage: Stage, namespace: string): Promise<Moves> {
   };
 }
 
-function controllerMoves({ metadata, spec, status }: StoredWorkload, pods: readonly StoredPod[]): readonly string[] {
+function controllerMoves({ kind, metadata, spec, status }: StoredWorkload, pods: readonly StoredPod[]): readonly string[] {
   const labels = Object.entries(spec.selector.matchLabels);
   const own = pods.filter((pod) => labels.every(([name, value]) => pod.metadata.labels?.[name] === value) && !isEnded(pod));
   const alive = own.filter(({ metadata: { deletionTimestamp } }) => deletionTimestamp === undefined);
   const isSeen = status.observedGeneration === metadata.generation;
   const isSurplus = alive.length > spec.replicas && alive.every(isReady);
-  return isSeen && alive.length >= spec.replicas && !isSurplus ? [] : [`${metadata.name} has ${alive.length} of ${spec.replicas} pods`];
+  // A StatefulSet's pod has to go before the next of its name can come.
+  const counted = kind === "StatefulSet" ? own : alive;
+  return isSeen && counted.length >= spec.replicas && !isSurplus ? [] : [`${metadata.name} has ${alive.length} of ${spec.replicas} pods`];
 }
 
 /** A pod that was told to behave in some way does nothing by itself. */
@@ -88,6 +95,7 @@ function leftOf({ metadata, status = {} }: StoredFarm, rows: readonly WholeRow[]
   const { name, generation, deletionTimestamp } = metadata;
   if (deletionTimestamp !== undefined) return [`WebFarm ${name} is being deleted`];
   if (status.observedGeneration !== generation) return [`WebFarm ${name} was changed`];
+  if (!writes(status)) return [];
   return (status.servers ?? []).flatMap((server) => {
     const row = rows.find(({ ServerID }) => ServerID === server.serverID);
     const isTrue = server.serverID === undefined || (row?.ServerName === server.name && isSwitched(row, server.state));
@@ -95,6 +103,10 @@ function leftOf({ metadata, status = {} }: StoredFarm, rows: readonly WholeRow[]
     return states.includes(server.state) ? [] : [`server ${server.name} is ${server.state}: ${server.reason}`];
   });
 }
+
+/** One that does not write waits for nothing but a change of itself. */
+const writes = ({ conditions = [] }: FarmStatus): boolean =>
+  conditions.find(({ type }) => type === "Synced")?.status !== "Unknown" && conditions.length > 0;
 
 const isSwitched = (row: WholeRow, state: string): boolean => state !== "Registered" || Boolean(row["ServerEnabled"]);
 
