@@ -15,7 +15,7 @@ import { apply } from "./pass/apply.ts";
 import type { Applied } from "./pass/apply.ts";
 import { decide } from "./pass/decide.ts";
 import type { Decision } from "./pass/decide.ts";
-import { conflictRetryMs, finalizerProblem, holdFinalizer, letGo, releaseNow } from "./pass/finalizer.ts";
+import { afterLostRace, finalizerProblem, holdFinalizer, letGo, releaseNow } from "./pass/finalizer.ts";
 import type { FinalizerHold } from "./pass/finalizer.ts";
 import { createMembers } from "./pass/members.ts";
 import type { ReadWorkload } from "./pass/members.ts";
@@ -57,7 +57,9 @@ const writeIntervalMs = 10;
 const longestGateWaitMs = 120_000;
 
 export function createReconciler(options: ReconcileOptions): Reconciler {
-  const { cluster, clock, databases, resyncMs, states = new Map(), workloads = new Map() } = options;
+  const { cluster, clock, databases, resyncMs } = options;
+  const states: FarmStates = options.states ?? new Map();
+  const workloads = options.workloads ?? new Map<string, ReadWorkload>();
   const members = createMembers({ cluster, clock, resyncMs, cache: workloads });
   const observing = { ...options, members };
 
@@ -94,7 +96,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const decision = await decide(observing, observed, state, signal);
     const actions = permitted(decision.plan, decision.authority);
     const hold = await holdFinalizer(cluster, farm, actions, state, signal);
-    if (hold.kind === "lost") return { kind: "again", afterMs: conflictRetryMs };
+    if (hold.kind === "lost") return afterLostRace(state);
+    if (farm.deletionAtMs === undefined) state.lostRaces = 0; // letting it go may lose races too
     const applied = await applyHeld(observed, decision, hold, actions, state, signal);
     const observation = { ...withRows(decision.observation, state), farm: newest(cached, state) };
     noteRowPods(state, observation);
@@ -144,7 +147,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const release = releaseNow(clock, assessment, state);
     // Nobody opens a gate once the WebFarm is gone, but a gate that cannot be opened does not hold it for ever.
     const mayGo = gates.error === undefined || clock.monotonic() - (state.memory.deletingSinceMs ?? -Infinity) >= longestGateWaitMs;
-    if (release?.kind === "release" && mayGo) return await letGo(options, farm, release, signal);
+    if (release?.kind === "release" && mayGo) return await letGo(options, farm, release, state, signal);
     if (table.kind === "notAsked") databases.release(farm.key);
     const error = done.error ?? gates.error ?? told.error;
     if (error !== undefined) return { kind: "failed", error };

@@ -75,6 +75,21 @@ describe("a view that looks wrong", () => {
   });
 });
 
+test("a view in which rows were removed as missing looks wrong too, also where the answer to the removal was lost", async () => {
+  world.replicas = 3;
+  const rows = ["shop-a", "shop-b", "shop-c"].map((name) => pod({ name }));
+  rows.forEach((one) => world.insertRow(one));
+  rows.slice(2).forEach((one) => world.put(one)); // two of three are missing, which is no mistake
+  world.faults.set("remove", { when: "after", error: new FakeDatabaseError() });
+  await world.settle(5 * 60_000 + 10_000); // never seen, and no pings: removal.nodeLostSeconds
+  world.faults.clear();
+  expect(names()).toEqual(["shop-c"]);
+  rows.forEach((one) => world.delete(one, "listed"));
+  await world.settle(5 * 60_000 + 30_000);
+  expect(names()).toEqual(["shop-c"]);
+  expect(world.condition("RemovalsBlocked")).toEqual({ status: "True", reason: "UnexplainedAbsence" });
+});
+
 describe("rows of a former owner", () => {
   const old = (one: Pod): void => void world.insertRow(one, one.name, formerOwner);
   beforeEach(async () => {

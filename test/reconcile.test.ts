@@ -93,6 +93,19 @@ test("a row whose pod was never seen is looked for in a whole list, not by its n
   expect(world.count("livePod")).toBe(0);
 });
 
+test("a WebFarm whose cache lags behind for minutes is not tried ten times a second", async () => {
+  if (world.farm === undefined) throw new Error("There is no WebFarm");
+  world.stale.set(world.farm.key, world.farm);
+  world.change({ labels: {} } as object);
+  world.put(gated());
+  await world.settle(60_000);
+  expect(world.count("addFinalizer")).toBeLessThan(20);
+  expect(names()).toEqual([]);
+  world.stale.clear();
+  await world.settle(6_000);
+  expect(names()).toEqual(["shop-a"]);
+});
+
 describe("a write whose answer never came", () => {
   test("is read back before anything is decided by it", async () => {
     world.put(gated());

@@ -19,8 +19,11 @@ export interface FarmMemory {
   readonly silentSince: ReadonlyMap<RowKey, PingWatch>;
   /** When the row's pod was first seen ended or not seen at all: for the successor of a StatefulSet's pod. */
   readonly goneSince: ReadonlyMap<RowKey, Milliseconds>;
-  /** When rows were removed because their pod was missing, the last 10 minutes (promise 5). */
-  readonly removedAsMissing: readonly Milliseconds[];
+  /**
+   * Rows, by ServerID, whose removal was asked for because their pod was missing, and when, the last 10 minutes (promise 5). Those that the
+   * table has no more were removed, whatever became of the answer.
+   */
+  readonly removedAsMissing: ReadonlyMap<number, Milliseconds>;
   /** Late registrations under way; see lateRegistration.ts. */
   readonly late: LateRegistration;
   /** Writes of single rows that the server refused, by comparable name; tried again at `retryMs`. */
@@ -52,7 +55,7 @@ export const emptyMemory: FarmMemory = {
   missingSince: new Map(),
   silentSince: new Map(),
   goneSince: new Map(),
-  removedAsMissing: [],
+  removedAsMissing: new Map(),
   late: { quota: 0, restarting: new Map() },
   refusals: new Map(),
 };
@@ -68,7 +71,7 @@ export function remember(memory: FarmMemory, observation: Observation): FarmMemo
   const next = {
     ...memory,
     boundSince: boundSince(memory, observation),
-    removedAsMissing: memory.removedAsMissing.filter((at) => nowMs - at < missingWindowMs),
+    removedAsMissing: new Map([...memory.removedAsMissing].filter(([, at]) => nowMs - at < missingWindowMs)),
     // Nothing was under way when the last pass ended: the next wave of late pods is counted anew.
     late: { quota: memory.late.restarting.size === 0 ? 0 : memory.late.quota, restarting: restarting(memory, observation) },
     refusals: new Map([...memory.refusals].filter(([, refusal]) => refusal.retryMs > nowMs)),

@@ -70,7 +70,7 @@ export function judgeOurRows(observation: Observation, memory: FarmMemory, desir
     return kind.kind === "foreign" ? [] : [{ row, kind: kind.kind, pod: kind.pod, where: whereabouts(kind.pod, observation) }];
   });
   const ours = kin.filter(({ kind }) => kind === "ours");
-  const viewLooksWrong = looksWrong(observation, memory, desired, ours);
+  const viewLooksWrong = looksWrong(observation, memory, desired, ours, read);
   const livingNames = namesOfLiving(observation);
   const context: Context = {
     observation,
@@ -133,8 +133,10 @@ function looksWrong(
   memory: FarmMemory,
   desired: Desired,
   ours: readonly { readonly where: Whereabouts }[],
+  read: TableRead,
 ): boolean {
-  const removed = memory.removedAsMissing.length;
+  const present = new Set(read.rows.map(({ serverID }) => serverID));
+  const removed = [...memory.removedAsMissing.keys()].filter((serverID) => !present.has(serverID)).length;
   const missing = ours.filter(({ where }) => where.kind === "missing").length + removed;
   if (missing < 3 || missing * 2 <= ours.length + removed) return false;
   const wanted = observation.members.map(({ workload }) =>

@@ -201,13 +201,14 @@ async function remove(
   confirmed: readonly ConfirmedGone[],
   refused: Outcome["refused"][number][],
 ): Promise<{ readonly removed: readonly ConfirmedGone[]; readonly bindingsRemain: boolean }> {
-  const { clock, state } = pass;
+  const { state } = pass;
   let open = confirmed.filter((one) => isInTime(pass, one));
   const removed: ConfirmedGone[] = [];
   let bindings = 0;
   for (const gone of open) pass.log.info("Removing the server of a pod that is gone", aboutRemoval(pass, gone));
   for (let request = 0; request < removeRequests && open.length > 0; request += 1) {
     const rows = open.map(({ row }) => ({ serverID: row.serverID, name: row.name, guid: row.guid }));
+    noteAsked(pass, open);
     const result = await written(pass, () => pass.database.remove(rows, pass.signal), refused);
     bindings += result.bindings;
     const left = new Map(result.read.rows.map((row) => [row.serverID, rowKey(row)]));
@@ -225,11 +226,6 @@ async function remove(
       reason: "it has bindings left, or changed since it was read",
     });
   if (removed.length > 0) {
-    const missing = removed.filter(({ evidence }) => evidence === "missing").length;
-    state.memory = {
-      ...state.memory,
-      removedAsMissing: [...state.memory.removedAsMissing, ...Array.from({ length: missing }, () => clock.monotonic())],
-    };
     state.sweeps = [
       ...state.sweeps,
       {
@@ -239,6 +235,12 @@ async function remove(
     ];
   }
   return { removed, bindingsRemain: open.length > 0 && bindings > 0 };
+}
+
+/** Before the answer, which may be lost. */
+function noteAsked({ state, clock }: Pass, open: readonly ConfirmedGone[]): void {
+  const missing = open.filter(({ evidence }) => evidence === "missing").map(({ row }) => [row.serverID, clock.monotonic()] as const);
+  state.memory = { ...state.memory, removedAsMissing: new Map([...state.memory.removedAsMissing, ...missing]) };
 }
 
 function noteRemoved(pass: Pass, gone: ConfirmedGone, bindings: number): void {

@@ -14,8 +14,14 @@ import { withWritten } from "./state.ts";
 import type { FarmState } from "./state.ts";
 import { unanswered } from "./unanswered.ts";
 
-/** When somebody else has changed the object meanwhile. */
-export const conflictRetryMs = 100;
+const firstConflictRetryMs = 100;
+const lastConflictRetryMs = 5_000;
+
+/** When somebody else has changed the object meanwhile: the watch will soon bring it, or lags behind for long. */
+export function afterLostRace(state: FarmState): Result {
+  state.lostRaces += 1;
+  return { kind: "again", afterMs: Math.min(lastConflictRetryMs, firstConflictRetryMs * 2 ** Math.min(10, state.lostRaces - 1)) };
+}
 
 /** `lost`: the object has changed meanwhile, and the watch will bring it. */
 export type FinalizerHold = { readonly kind: "held" | "lost" } | { readonly kind: "failed"; readonly error: unknown };
@@ -64,6 +70,7 @@ export async function letGo(
   { cluster, log }: ReleaseOptions,
   farm: WebFarm,
   release: Extract<Release, { kind: "release" }>,
+  state: FarmState,
   signal: AbortSignal,
 ): Promise<Result> {
   const names = release.left.slice(0, 20).map(({ name, serverID }) => `${name} (ServerID ${serverID})`);
@@ -76,5 +83,5 @@ export async function letGo(
     cluster.record({ farm, type: "Warning", reason: "ServersLeft", action: "Release", note });
   } else log.info("Released a WebFarm", { farm: farm.key, reason: release.reason });
   const write = await cluster.removeFinalizer(farm, signal);
-  return write.kind === "conflict" ? { kind: "again", afterMs: conflictRetryMs } : { kind: "done" };
+  return write.kind === "conflict" ? afterLostRace(state) : { kind: "done" };
 }

@@ -20,6 +20,8 @@ export interface FarmState {
   lastWriteMs: Milliseconds;
   /** Passes in a row that wanted to write and brought nothing about. */
   fruitless: number;
+  /** Passes in a row that ended because the object had changed meanwhile. */
+  lostRaces: number;
   lastChangeWallMs?: Milliseconds;
   status: StatusWrites;
   /** Reasons of conditions last told as events. */
@@ -64,6 +66,7 @@ export const newState = (nowMs: Milliseconds): FarmState => ({
   lastBusyMs: nowMs,
   lastWriteMs: -Infinity,
   fruitless: 0,
+  lostRaces: 0,
   status: { atMs: -Infinity },
   told: new Map(),
   sweeps: [],

@@ -49,8 +49,8 @@ describe("the moments of a row", () => {
 });
 
 test("rows removed as missing are remembered for 10 minutes, and not a millisecond longer", () => {
-  const before = memory({ removedAsMissing: [nowMs - 600_000, nowMs - 599_999] });
-  expect(seeing({}, before).removedAsMissing).toEqual([nowMs - 599_999]);
+  const late = [8, nowMs - 599_999] as const;
+  expect(seeing({}, memory({ removedAsMissing: new Map([[7, nowMs - 600_000], late]) })).removedAsMissing).toEqual(new Map([late]));
 });
 
 test("a refusal is remembered until it is tried again", () => {

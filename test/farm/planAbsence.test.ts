@@ -108,6 +108,7 @@ describe("when the view looks wrong", () => {
     members: [member({ workload: deployment({ replicas }) })],
   });
   const { replicas: _count, ...workloadWithoutCount } = deployment() as Extract<WorkloadRead, { kind: "found" }>;
+  const removed = (...serverIDs: readonly number[]): FarmMemory["removedAsMissing"] => new Map(serverIDs.map((id) => [id, nowMs]));
   const blocked = (one: Scene, remembered = allGone()): number => plan(one, remembered).blocked.length;
 
   test("the missing stay and are blocked, with their waits over", () =>
@@ -135,11 +136,15 @@ describe("when the view looks wrong", () => {
   test("pods that terminate are not alive", () =>
     expect(blocked({ ...scene(0, 3, 4), pods: [terminating({ name: "shop-8" }), terminating({ name: "shop-9" })] })).toBe(3));
   test("rows removed as missing in the last 10 minutes count as missing", () => {
-    expect(blocked(scene(0, 1, 3), allGone({ removedAsMissing: [nowMs, nowMs] }))).toBe(1);
-    expect(blocked(scene(0, 1, 3), allGone({ removedAsMissing: [nowMs] }))).toBe(0);
+    expect(blocked(scene(0, 1, 3), allGone({ removedAsMissing: removed(101, 102) }))).toBe(1);
+    expect(blocked(scene(0, 1, 3), allGone({ removedAsMissing: removed(101) }))).toBe(0);
+  });
+  test("rows whose removal was asked for and that are there count once", () => {
+    expect(blocked(scene(0, 2, 3), allGone({ removedAsMissing: removed(1, 2) }))).toBe(0);
+    expect(blocked(scene(0, 2, 3), allGone({ removedAsMissing: removed(1, 101) }))).toBe(2);
   });
   test("rows removed as missing count as rows of the farm too: exactly half of all is no mistake, one more is", () => {
-    const removedOne = allGone({ removedAsMissing: [nowMs] });
+    const removedOne = allGone({ removedAsMissing: removed(101) });
     expect(blocked(scene(3, 5, 100), removedOne)).toBe(0); // 2 and 1 of 6
     expect(blocked(scene(2, 5, 100), removedOne)).toBe(3); // 3 and 1 of 6
   });

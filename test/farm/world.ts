@@ -72,12 +72,12 @@ export function playRound(before: World): Round {
   for (const row of plan.unconfirmed) if (isPodMissing(row, live)) missingSince.set(rowKey(row), { sinceMs: nowMs });
   const goneSince = new Map(plan.gone.map((key) => [key, remembered.goneSince.get(key) ?? nowMs]));
   const late = actions.inserts.filter((one) => one.late).map(({ claim }) => claim.pod.uid);
-  const asMissing = confirmed.filter(({ evidence }) => evidence === "missing").map(() => nowMs);
+  const asMissing = confirmed.filter(({ evidence }) => evidence === "missing").map(({ row }) => [row.serverID, nowMs] as const);
   const memory: FarmMemory = {
     ...remembered,
     missingSince,
     goneSince,
-    removedAsMissing: [...remembered.removedAsMissing, ...asMissing],
+    removedAsMissing: new Map([...remembered.removedAsMissing, ...asMissing]),
     late: actions.inserts.length === 0 ? remembered.late : registeredLate(remembered.late, late, plan.lateQuota, nowMs),
   };
   const after = { ...before, rows, memory, nowMs: nowMs + (plan.lookAgainMs ?? 1_000) };

@@ -210,8 +210,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "forget what was removed as missing",
     file: "operator/farm/rows.ts",
-    find: "const removed = memory.removedAsMissing.length;",
-    plant: "const removed = memory.removedAsMissing.length * 0;",
+    find: "const removed = [...memory.removedAsMissing.keys()].filter((serverID) => !present.has(serverID)).length;",
+    plant: "const removed = [...memory.removedAsMissing.keys()].filter((serverID) => !present.has(serverID) && serverID < 0).length;",
     killedBy: "test/farm/planAbsence.test.ts",
   },
   {
