@@ -45,11 +45,9 @@ export function keyOf(state: State): string {
   return hash("sha1", text, "base64url").slice(0, 22);
 }
 
-function operatorPart({ local, farms, pods, followsPods, isPaused, isStalled }: OperatorState, nowMs: number): Part {
+function operatorPart({ local, farms, pods, isPaused, isStalled }: OperatorState, nowMs: number): Part {
   const shapes = [farms, pods].flatMap(({ events }) => events.map((event) => remembered(eventShapes, event, () => shapeOf(event))));
-  const flags = [local === undefined, farms.needsList, pods.needsList, followsPods, isPaused, isStalled, farms.events.length]
-    .map(Number)
-    .join();
+  const flags = [local === undefined, farms.needsList, pods.needsList, isPaused, isStalled, farms.events.length].map(Number).join();
   return part(local === undefined ? shapes : [local.shape, ...shapes], flags, nowMs);
 }
 

@@ -10,6 +10,8 @@ import type { Shape } from "./fingerprint.ts";
 export interface Local {
   readonly id: number;
   readonly isBusy: boolean;
+  /** It watches pods. */
+  readonly followsPods: boolean;
   readonly asked: readonly AskedEffect[];
   readonly nextDueMs: number;
   /** Idle: of its memory. In a pass: of its memory at the beginning and of all that happened to it since. */
@@ -44,6 +46,7 @@ export class Locals {
     this.#root = {
       id: this.#count++,
       isBusy: false,
+      followsPods: false,
       asked: [],
       nextDueMs: Infinity,
       shape,
@@ -64,7 +67,7 @@ export class Locals {
 
   async feed(local: Local, input: Input): Promise<Local> {
     const from = local as Known;
-    const text = textOf(input);
+    const text = inputText(input);
     const known = from.next.get(text);
     if (known !== undefined) return known;
     const process = await this.#processOf(from);
@@ -79,6 +82,7 @@ export class Locals {
   #known(process: ExploredProcess, from: Known, input: Input): Known {
     const common = {
       isBusy: process.isBusy,
+      followsPods: process.followsPods,
       asked: process.asked,
       nextDueMs: process.nextDueMs,
       from: { local: from, input },
@@ -134,6 +138,33 @@ const both = (a: Shape, b: Shape): Shape => ({
   moments: [...a.moments, ...b.moments],
   names: [...a.names, ...b.names],
 });
+
+const contents = new WeakMap<object, number>();
+
+/** The same number for the same content. */
+function contentOf(one: object): number {
+  const known = contents.get(one);
+  if (known !== undefined) return known;
+  const made = textNumber(textOf(one));
+  contents.set(one, made);
+  return made;
+}
+
+function inputText(input: Input): string {
+  const { kind, atMs } = input;
+  switch (kind) {
+    case "starts":
+    case "timers":
+    case "breaksOff":
+      return `${kind} ${atMs}`;
+    case "hears":
+      return `${input.stream} ${atMs} ${input.events.map(contentOf).join()}`;
+    case "lists":
+      return `list ${input.stream} ${atMs} ${input.version} ${contentOf(input.stream === "farms" ? input.farms : input.pods)}`;
+    case "answer":
+      return `${input.effect} ${atMs} ${contentOf(input.outcome)}`;
+  }
+}
 
 /** Exact: moments as they are. */
 const textOf = (value: unknown): string => JSON.stringify(value, (_, one: unknown) => plain(one));

@@ -233,6 +233,11 @@ export class ExploredProcess {
     return this.#running > 0 || this.#open.size > 0;
   }
 
+  /** It watches pods. */
+  get followsPods(): boolean {
+    return this.#caches.isFarmsSynced && this.#caches.farms().length > 0;
+  }
+
   get asked(): readonly AskedEffect[] {
     return [...this.#open.values()].map(({ id, kind, text, sentAtMs, call }) => ({ id, kind, text, sentAtMs, call }));
   }

@@ -8,7 +8,7 @@ import { Locals } from "./exploreLocals.ts";
 import { stepMs } from "./exploreProcess.ts";
 import type { Constants } from "./exploreProcess.ts";
 import { faultNames, nextOf, onward, stopped } from "./exploreState.ts";
-import type { FaultName, Next, Rules, State } from "./exploreState.ts";
+import type { FaultName, Rules, State } from "./exploreState.ts";
 import { Truths } from "./exploreTruth.ts";
 import type { TruthNode } from "./exploreTruth.ts";
 import { deedOf } from "./exploreWorlds.ts";
@@ -22,6 +22,7 @@ export interface Limits {
   readonly states: number;
   /** Answers whether to stop for another reason. */
   readonly isOver: () => boolean;
+  readonly onDepth?: (depth: number, states: number) => void;
   /** Each state as often as it is reached: to show that telling states apart loses nothing. */
   readonly withDuplicates?: boolean;
 }
@@ -41,7 +42,7 @@ export interface Explored {
   /** States of one process, and how often a real process was given something. */
   readonly processes: number;
   readonly fed: number;
-  /** States at rest from which the farm was followed until nothing was wrong. */
+  /** States from which the farm was followed until nothing was wrong, and those on the way. */
   readonly converged: number;
   /** What people can see: rows and gates, in every state that was reached. */
   readonly outcomes: ReadonlySet<string>;
@@ -81,8 +82,7 @@ export async function explore(world: SmallWorld, limits: Limits): Promise<Explor
     for (const { state, trail } of frontier) {
       isCut = limits.isOver() || seen.size >= limits.states;
       if (isCut) break;
-      const all = await nextOf(rules, state);
-      for (const one of all) {
+      for (const one of await nextOf(rules, state)) {
         transitions += 1;
         const here: Trail = { before: trail, decision: one.decision };
         if (one.violations.length > 0) {
@@ -95,13 +95,12 @@ export async function explore(world: SmallWorld, limits: Limits): Promise<Explor
         outcomes.add(outcomeOf(one.state));
         next.push({ state: one.state, trail: here });
       }
-      if (isAtRest(state, all)) {
-        const wrong = await convergence(rules, state, goesWell);
-        if (wrong !== undefined) found.push({ what: wrong.what, schedule: [...scheduleOf(trail), ...wrong.schedule] });
-      }
+      const wrong = await convergence(rules, state, goesWell);
+      if (wrong !== undefined) found.push({ what: wrong.what, schedule: [...scheduleOf(trail), ...wrong.schedule] });
     }
     frontier = next;
     if (!isCut) depth += 1;
+    limits.onDepth?.(depth, seen.size);
   }
   const isExhausted = frontier.length === 0 && !isCut;
   return {
@@ -111,33 +110,31 @@ export async function explore(world: SmallWorld, limits: Limits): Promise<Explor
     isExhausted,
     converged: goesWell.size,
     outcomes,
-    found,
+    found: found.slice(0, mostFound),
     processes: rules.locals.count,
     fed: rules.locals.fed,
   };
 }
 
-/** Nothing is left to happen but time and faults. */
-const isAtRest = ({ late, operators }: State, all: readonly Next[]): boolean =>
-  late.length === 0 &&
-  operators.every(({ local, isPaused, isStalled }) => local !== undefined && !isPaused && !isStalled) &&
-  all.every(({ kind }) => kind === "time" || kind === "fault");
-
-/** Follows the farm while nothing but time happens. Undefined: nothing is wrong in the end. */
+/**
+ * Follows the farm from any state while nothing more happens to it: what is on its way arrives, whoever is down or stopped goes on, and time
+ * passes. Undefined: nothing is wrong in the end.
+ */
 async function convergence(rules: Rules, from: State, goesWell: Set<string>): Promise<Found | undefined> {
   const way = new Set<string>();
   const schedule: string[] = [];
   const endMs = from.nowMs + mostConvergenceMs;
-  for (let state = from; ;) {
-    const key = keyOf({ ...state, faultsLeft: 0 });
+  for (let state: State = { ...from, faultsLeft: 0 }; ;) {
+    const key = keyOf(state);
     if (goesWell.has(key)) break;
     way.add(key);
-    const wrong = rules.truths.whatIsWrong(state.truth, state.nowMs);
-    if (wrong.length === 0) break;
     const next = await onward(rules, state);
+    const isQuiet = next === undefined || next.kind === "time";
+    const wrong = isQuiet ? rules.truths.whatIsWrong(state.truth, state.nowMs) : [];
+    if (isQuiet && wrong.length === 0) break;
     if (next === undefined || state.nowMs > endMs) return { what: `does not converge: ${wrong.join("; ")}`, schedule };
-    if (next.violations.length > 0) return { what: next.violations.map(({ rule, text }) => `${rule}: ${text}`).join("; "), schedule };
     schedule.push(next.decision);
+    if (next.violations.length > 0) return { what: next.violations.map(({ rule, text }) => `${rule}: ${text}`).join("; "), schedule };
     state = next.state;
   }
   for (const key of way) goesWell.add(key);
@@ -160,7 +157,11 @@ function outcomeOf({ truth: { image } }: State): string {
 async function begin(world: SmallWorld, faults: number): Promise<{ readonly rules: Rules; readonly root: State }> {
   const truths = new Truths({ goesBack: world.goesBack ?? false });
   let truth = truths.empty();
-  for (const line of world.begins) ({ truth } = truths.step(truth, beginsMs, deedOf(line)));
+  for (const line of world.begins) {
+    const change = truths.step(truth, beginsMs, deedOf(line));
+    if (change === undefined) throw new Error(`World ${world.name} cannot begin with "${line}"`);
+    ({ truth } = change);
+  }
   const { prepare } = world;
   if (prepare !== undefined) ({ truth } = truths.change(truth, beginsMs, prepare));
   const locals = new Locals(constantsOf(world, truths, truth), undecisiveIn(world));

@@ -14,18 +14,15 @@
 
 import type { WebFarm } from "../../operator/farm/model.ts";
 import type { AskedEffect, Outcome } from "./exploreEffects.ts";
-import { execute } from "./exploreEffects.ts";
 import type { Local, Locals } from "./exploreLocals.ts";
+import { stepMs } from "./exploreProcess.ts";
 import type { Input, StreamName } from "./exploreProcess.ts";
-import type { Change, TruthNode, Truths } from "./exploreTruth.ts";
+import type { Change, Deed, TruthNode, Truths } from "./exploreTruth.ts";
 import { timeout } from "./effects.ts";
-import { Inapplicable } from "./inapplicable.ts";
 import type { Violation } from "./checker.ts";
 import type { WatchEvent } from "./objects.ts";
 import { printDuration, printStep } from "./steps.ts";
-import type { Step, StepOf } from "./steps.ts";
 
-export type Deed = Exclude<Step, StepOf<"timePasses">>;
 export const faultNames = ["crash", "lostReply", "late", "unanswered", "pause", "stall", "relist"] as const;
 export type FaultName = (typeof faultNames)[number];
 
@@ -39,8 +36,6 @@ export interface OperatorState {
   readonly local: Local | undefined;
   readonly farms: Feed;
   readonly pods: Feed;
-  /** It knows which namespaces have WebFarms. */
-  readonly followsPods: boolean;
   readonly isPaused: boolean;
   readonly isStalled: boolean;
 }
@@ -84,7 +79,7 @@ export const nameOf = (operator: number): string => names[operator] ?? String(op
 
 const nothing: Feed = { needsList: true, events: [] };
 export const stopped: OperatorState = {
-  ...{ local: undefined, farms: nothing, pods: nothing, followsPods: false, isPaused: false, isStalled: false },
+  ...{ local: undefined, farms: nothing, pods: nothing, isPaused: false, isStalled: false },
 };
 
 const writes: ReadonlySet<string> = new Set(["sql.register", "sql.mark", "sql.remove"]);
@@ -104,13 +99,16 @@ export async function nextOf(rules: Rules, state: State): Promise<readonly Next[
   return found;
 }
 
-/** What is bound to happen without a decision of anybody: the first of it, or time; undefined: nothing ever. */
+/** What happens next when nothing more befalls anybody: the first that is bound to happen, or time; undefined: nothing ever. */
 export async function onward(rules: Rules, state: State): Promise<Next | undefined> {
-  for (const operator of state.operators.keys()) {
+  for (const [operator, { local, isPaused, isStalled }] of state.operators.entries()) {
+    if (local === undefined) return await start(rules, state, operator);
+    if (isPaused) return await resume(rules, state, operator);
+    if (isStalled) return await catchUp(rules, state, operator);
     const [first] = progressOf(rules, state, operator);
     if (first !== undefined) return await first();
   }
-  return await timePasses(rules, state);
+  return state.late.length > 0 ? await executeLate(rules, state, 0) : await timePasses(rules, state);
 }
 
 type Make = () => Promise<Next>;
@@ -152,7 +150,7 @@ function progressOf(rules: Rules, state: State, operator: number): Make[] {
   if (it.isStalled) return found;
   for (const stream of ["farms", "pods"] as const) {
     const feed = it[stream];
-    if (feed.needsList && (stream === "farms" || it.followsPods)) found.push(() => list(rules, state, operator, stream));
+    if (feed.needsList && (stream === "farms" || local.followsPods)) found.push(() => list(rules, state, operator, stream));
     for (let count = 1; !feed.needsList && count <= feed.events.length; count += 1)
       found.push(() => hear(rules, state, operator, stream, count));
   }
@@ -180,7 +178,7 @@ async function done(
   reply: (outcome: Outcome) => Outcome,
   as: Told,
 ): Promise<Next> {
-  const changed = rules.truths.change(state.truth, state.nowMs, (world) => execute(world.truth, nameOf(operator), effect));
+  const changed = rules.truths.execute(state.truth, state.nowMs, nameOf(operator), effect);
   const after = published(state, changed);
   const heard = await feed(rules, after, operator, {
     kind: "answer",
@@ -206,7 +204,7 @@ async function leaveUnanswered(rules: Rules, state: State, operator: number, eff
 
 async function executeLate(rules: Rules, state: State, index: number): Promise<Next> {
   const { effect, operator } = at(state.late, index);
-  const changed = rules.truths.change(state.truth, state.nowMs, (world) => execute(world.truth, nameOf(operator), effect));
+  const changed = rules.truths.execute(state.truth, state.nowMs, nameOf(operator), effect);
   const after = published({ ...state, late: state.late.toSpliced(index, 1) }, changed);
   return await settled(rules, after, changed.violations, {
     kind: "deed",
@@ -241,7 +239,6 @@ async function list(rules: Rules, state: State, operator: number, stream: Stream
   const input: Input = stream === "farms" ? { ...common, stream, farms: store.farms } : { ...common, stream, pods: store.pods };
   const listed = withOperator(state, operator, {
     [stream]: { needsList: false, events: [] },
-    ...(stream === "farms" && { followsPods: true }),
   });
   const decision = `cache of ${nameOf(operator)} lists ${stream}`;
   return await settled(rules, await feed(rules, listed, operator, input), [], { kind: "progress", decision });
@@ -288,16 +285,13 @@ const change = (
 async function deed(rules: Rules, state: State, chain: number): Promise<Next | undefined> {
   const step = at(rules.chains, chain)[at(state.deeds, chain)];
   if (step === undefined) return undefined;
-  let changed: Change;
-  try {
-    changed = rules.truths.step(state.truth, state.nowMs, step);
-  } catch (error) {
-    if (error instanceof Inapplicable) return undefined;
-    throw error;
-  }
-  let after = published({ ...state, deeds: state.deeds.with(chain, at(state.deeds, chain) + 1) }, changed);
+  // Taking a store back takes its time, so that what was sent before it can be told from what was sent after it.
+  const nowMs = state.nowMs + (step.kind === "etcdRestored" ? stepMs : 0);
+  const changed = rules.truths.step(state.truth, nowMs, step);
+  if (changed === undefined) return undefined;
+  let after = published({ ...state, nowMs, deeds: state.deeds.with(chain, at(state.deeds, chain) + 1) }, changed);
   for (const [operator, { local }] of changed.isRestored ? after.operators.entries() : [])
-    if (local !== undefined) after = await feed(rules, after, operator, { kind: "breaksOff", atMs: state.nowMs });
+    if (local !== undefined) after = await feed(rules, after, operator, { kind: "breaksOff", atMs: nowMs });
   return await settled(rules, after, changed.violations, { kind: "deed", decision: printStep(step) });
 }
 
@@ -340,7 +334,7 @@ async function writeStatus(rules: Rules, state: State, operator: number, effect:
   const [farm, status] = call.args as [WebFarm, unknown];
   const resourceVersion = state.truth.image.store.farms.find(({ uid }) => uid === farm.uid)?.resourceVersion ?? farm.resourceVersion;
   const anyway = { ...effect, call: { ...call, args: [{ ...farm, resourceVersion }, status] } };
-  const changed = rules.truths.change(state.truth, state.nowMs, (world) => execute(world.truth, nameOf(operator), anyway));
+  const changed = rules.truths.execute(state.truth, state.nowMs, nameOf(operator), anyway);
   const hearing = [...state.operators.entries()].filter(([, one]) => hearsAtOnce(one)).map(([other]) => other);
   let after = published(state, changed);
   after = await feed(rules, after, operator, { kind: "answer", atMs: state.nowMs, effect: effect.id, outcome: changed.answer });
@@ -364,7 +358,9 @@ async function feed(rules: Rules, state: State, operator: number, input: Input):
   const left = local.asked.filter(({ id, kind }) => writes.has(kind) && !(input.kind === "answer" && input.effect === id));
   const abandoned = left.filter(({ id }) => !next.asked.some((one) => one.id === id && one.sentAtMs <= state.nowMs));
   const late = abandoned.length === 0 ? state.late : [...state.late, ...abandoned.map((effect) => ({ effect, operator }))];
-  return { ...withOperator(state, operator, { local: next }), late };
+  // Where the last WebFarm has gone nobody watches pods any more.
+  const unwatched = local.followsPods && !next.followsPods;
+  return { ...withOperator(state, operator, { local: next, ...(unwatched && { pods: nothing }) }), late };
 }
 
 /** The watches of all who watch carry what has changed. */
@@ -378,6 +374,7 @@ function published(state: State, { truth, events, isRestored }: Change): State {
   return { ...state, truth, operators };
 }
 
+/** Of a process that watches no pods, the list to come shows what there is. */
 function carried(feed: Feed, events: readonly WatchEvent[], stream: StreamName): Feed {
   const own = feed.needsList ? [] : events.filter(({ resource }) => resource === stream);
   return own.length === 0 ? feed : { needsList: false, events: [...feed.events, ...own] };

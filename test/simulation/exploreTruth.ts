@@ -5,10 +5,14 @@ import { applyStep } from "./applyStep.ts";
 import { Checker } from "./checker.ts";
 import type { Violation } from "./checker.ts";
 import { whatIsWrong } from "./converged.ts";
+import { execute } from "./exploreEffects.ts";
+import type { AskedEffect, Call, Outcome } from "./exploreEffects.ts";
+import { Inapplicable } from "./inapplicable.ts";
 import { shapeOf } from "./fingerprint.ts";
 import type { Shape } from "./fingerprint.ts";
 import { defaultCluster } from "./names.ts";
 import type { FarmChange, FarmObject, NamespaceObject, PodObject, RowObject, SecretObject, WatchEvent, WorkloadObject } from "./objects.ts";
+import { printStep } from "./steps.ts";
 import type { Step, StepOf } from "./steps.ts";
 import type { PodRecord, Truth } from "./truth.ts";
 import { World } from "./world.ts";
@@ -58,6 +62,19 @@ export interface Change {
   readonly violations: readonly Violation[];
 }
 
+export type Executed = Change & { readonly answer: Outcome };
+export type Deed = Exclude<Step, StepOf<"timePasses">>;
+
+const callTexts = new WeakMap<Call, string>();
+
+function callText(call: Call): string {
+  const known = callTexts.get(call);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(call);
+  callTexts.set(call, text);
+  return text;
+}
+
 const emptyStore: StoreImage = { namespaces: [], pods: [], farms: [], workloads: [], secrets: [], version: 1 };
 const emptyImage: TruthImage = {
   ...{ store: emptyStore, saved: undefined, restoredAtMs: undefined, cutNodes: [], podsMade: [], uids: {}, records: [] },
@@ -66,6 +83,7 @@ const emptyImage: TruthImage = {
 
 export class Truths {
   readonly #nodes = new Map<string, TruthNode>();
+  readonly #done = new Map<string, Change | undefined>();
   /** The store may go back in time: then numbers of versions decide something, else only which are the same. */
   readonly #goesBack: boolean;
 
@@ -96,10 +114,33 @@ export class Truths {
     return { answer, truth: this.#node(image), events, isRestored, violations: checker.take() };
   }
 
-  step(from: TruthNode, nowMs: number, step: Exclude<Step, StepOf<"timePasses">>): Change {
-    const change = this.change(from, nowMs, (world) => applyStep(world, step));
-    if (step.kind !== "etcdSaved") return change;
-    return { ...change, truth: this.#node({ ...change.truth.image, saved: change.truth.image.store }) };
+  /** Undefined: it cannot be done here. */
+  step(from: TruthNode, nowMs: number, step: Deed): Change | undefined {
+    return this.#once(`${from.id} ${nowMs} ${printStep(step)}`, () => this.#step(from, nowMs, step));
+  }
+
+  #step(from: TruthNode, nowMs: number, step: Deed): Change | undefined {
+    try {
+      const change = this.change(from, nowMs, (world) => applyStep(world, step));
+      if (step.kind !== "etcdSaved") return change;
+      return { ...change, truth: this.#node({ ...change.truth.image, saved: change.truth.image.store }) };
+    } catch (error) {
+      if (error instanceof Inapplicable) return undefined;
+      throw error;
+    }
+  }
+
+  /** What an effect brings about, and what its caller would hear. */
+  execute(from: TruthNode, nowMs: number, operator: string, effect: AskedEffect): Executed {
+    const text = `${from.id} ${nowMs} ${operator} ${effect.sentAtMs} ${callText(effect.call)}`;
+    return this.#once(text, () => this.change(from, nowMs, ({ truth }) => execute(truth, operator, effect)));
+  }
+
+  #once<Result extends Change | undefined>(text: string, act: () => Result): Result {
+    if (this.#done.has(text)) return this.#done.get(text) as Result;
+    const result = act();
+    this.#done.set(text, result);
+    return result;
   }
 
   whatIsWrong({ image }: TruthNode, nowMs: number): readonly string[] {
@@ -215,8 +256,8 @@ function remind({ world, checker, farmChanges, guids }: Loaded, image: TruthImag
 function isNews(last: FarmChange | undefined, { after }: FarmChange): boolean {
   const before = last?.after;
   if (before === undefined || after === undefined) return true;
-  const aspects = ({ spec, annotations, deletionAtMs, status: { plan } }: FarmObject): string =>
-    JSON.stringify([spec, annotations, deletionAtMs, plan]);
+  const aspects = ({ spec, annotations, finalizers, deletionAtMs, status: { plan } }: FarmObject): string =>
+    JSON.stringify([spec, annotations, finalizers, deletionAtMs, plan]);
   return aspects(before) !== aspects(after);
 }
 

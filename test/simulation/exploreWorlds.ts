@@ -2,7 +2,7 @@
 // happens in it; when, and in what order to everything that operators do, is for the exploration to try.
 
 import { markOf } from "./marks.ts";
-import type { Deed } from "./exploreState.ts";
+import type { Deed } from "./exploreTruth.ts";
 import { parseStep } from "./steps.ts";
 import type { World } from "./world.ts";
 
