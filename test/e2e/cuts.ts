@@ -10,6 +10,9 @@ export const fromOperator = { applicationName: /^webfarm-operator\// } as const;
 export const isWrite = ({ text }: ArrivedStatement): boolean =>
   /INSERT INTO \[dbo\]\.\[CMS_WebFarmServer\]|UPDATE s SET|DELETE s FROM \[dbo\]\.\[CMS_WebFarmServer\]/.test(text);
 
+/** Whether it takes rows out of CMS_WebFarmServer. */
+export const isRemoval = ({ text }: ArrivedStatement): boolean => text.includes("DELETE s FROM [dbo].[CMS_WebFarmServer]");
+
 export interface Cuts {
   /** The connection was cut, the statement did not run. */
   readonly before: number;
