@@ -1,8 +1,8 @@
-// The databases of one scenario: Kentico 13 on an engine and an endpoint of its own, without pings unless the scenario wants them. What
+// The databases of one scenario: Kentico 13 on an engine and an endpoint of its own, without pings, as no process runs that could send them. What
 // people do to rows goes through here, so that the judge can tell their deeds from the operator's.
 
 import { openTestDatabase } from "../../database/database.ts";
-import type { TestDatabase } from "../../database/database.ts";
+import type { Credentials, TestDatabase } from "../../database/database.ts";
 import type { CommittedChange } from "../../database/engine/commits.ts";
 import type { Faults } from "../../database/faults.ts";
 import { operatorGrants } from "../../database/fixtures/kentico.ts";
@@ -30,18 +30,17 @@ export interface ScenarioDatabase {
 const monitoring = "CMS_WebFarmServerMonitoring";
 
 export interface ScenarioDatabaseOptions {
-  readonly pings: "with" | "without";
   /** Called for every commit; a person's while a person's statement runs. */
   readonly onCommit: (change: CommittedChange, by: "operator" | "person") => void;
 }
 
-export async function openScenarioDatabase(name: string, { pings, onCommit }: ScenarioDatabaseOptions): Promise<ScenarioDatabase> {
+export async function openScenarioDatabase(name: string, { onCommit }: ScenarioDatabaseOptions): Promise<ScenarioDatabase> {
   let persons = 0;
   const database = await openTestDatabase({
     kentico: { version: "13", mode: "2" },
     engine: { onCommit: (change) => onCommit(change, persons > 0 ? "person" : "operator") },
   });
-  const connectionString = database.connectionStringFor(await loginFor(database, pings));
+  const connectionString = database.connectionStringFor(await loginWithoutPings(database));
   const { faults } = database;
   if (faults === undefined) throw new Error("Scenarios need a database server with a fault script: unset MSSQL_URL");
   let saved: readonly WholeRow[] | undefined;
@@ -90,8 +89,7 @@ export async function openScenarioDatabase(name: string, { pings, onCommit }: Sc
   };
 }
 
-async function loginFor(database: TestDatabase, pings: "with" | "without"): Promise<{ readonly user: string; readonly password: string }> {
-  if (pings === "with") return await database.createLogin();
+async function loginWithoutPings(database: TestDatabase): Promise<Credentials> {
   await database.adminQuery(`DROP TABLE ${monitoring}`);
   return await database.createLogin(Object.fromEntries(Object.entries(operatorGrants("13")).filter(([table]) => table !== monitoring)));
 }

@@ -28,7 +28,9 @@ export async function play(stage: Stage, step: Step): Promise<void> {
   await deed(stage, step);
 }
 
-const onlyAtFirst: readonly StepKind[] = ["podsGrace", "podsWithoutGate", "farmOwner", "databasePings"];
+const onlyAtFirst: readonly StepKind[] = ["podsGrace", "podsWithoutGate", "farmOwner"];
+/** Those that the API server takes. */
+const policies = ["Observe", "CreateOnly", "UpsertOnly", "Sync"];
 
 /** Why the step cannot be played; undefined: it can. `isGiven`: it comes before the first `When`. */
 export function obstacle(step: Step, isGiven: boolean): string | undefined {
@@ -36,6 +38,8 @@ export function obstacle(step: Step, isGiven: boolean): string | undefined {
   if (step.at?.cluster !== undefined && step.at.cluster !== defaultCluster) return "there is one control plane";
   if (deeds[step.kind] === undefined) return "nobody can do that there";
   if ("target" in step && statements[step.target] === undefined) return `no ${step.target} can be told apart on the wire`;
+  if ("policy" in step && step.kind !== "farmDeletionPolicy" && !policies.includes(step.policy))
+    return "the API server takes no such policy";
   if (onlyAtFirst.includes(step.kind) && !isGiven) return "what exists cannot be changed so; it has to be given";
   return undefined;
 }

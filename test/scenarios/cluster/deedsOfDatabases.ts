@@ -7,7 +7,7 @@ import type { Stage } from "./stage.ts";
 
 type Kinds =
   | `row${"Inserted" | "Deleted" | "Renamed" | "Disabled" | "Enabled" | "Copied" | "Bound"}`
-  | `database${"Saved" | "Restored" | "Copied" | "Gone" | "Back" | "Pings" | "Mode"}`;
+  | `database${"Saved" | "Restored" | "Copied" | "Gone" | "Back" | "Mode"}`;
 
 const insert = `INSERT INTO CMS_WebFarmServer (ServerDisplayName, ServerName, ServerGUID, ServerLastModified, ServerEnabled, IsExternalWebAppServer)
   VALUES (@name, @name, @guid, '2026-01-02T03:04:05', 1, 0)`;
@@ -64,7 +64,6 @@ export const deedsOfDatabases: Deeds<Kinds> = {
     stage.undo(`absence of ${name}`);
     await faults.acceptConnections();
   },
-  databasePings: () => Promise.resolve(), // made with its table (foresight.ts)
   databaseMode: async (stage, { mode, at }) => {
     const database = await stage.database(at?.database);
     const value = mode === "none" ? null : mode;

@@ -80,9 +80,14 @@ async function tell(stage: Stage, pod: BookedPod, annotations: Readonly<Record<s
   await stage.patch(podPath({ namespace: pod.namespace, name: pod.realName }), { metadata: { annotations: Object.fromEntries(prefixed) } });
 }
 
+/** Resolves when the book has seen it too. */
 async function remove(stage: Stage, { namespace, realName, uid }: BookedPod, gracePeriodSeconds?: number): Promise<void> {
   const body = { preconditions: { uid }, ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }) };
   await stage.api.json({ method: "DELETE", path: podPath({ namespace, name: realName }), body });
+  await stage.until(`pod ${realName} is on its way`, () => {
+    const pod = stage.book.all().find((one) => one.uid === uid);
+    return pod?.isGone === true || pod?.object.metadata.deletionTimestamp !== undefined;
+  });
 }
 
 /** What the control plane writes into a pod of a node that it gives up. */

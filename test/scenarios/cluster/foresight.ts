@@ -1,14 +1,13 @@
 // What a scenario will need, read from its steps before the first of them is played: some of it cannot be had later on a real control plane
-// (the grace of pods that exist, the owner of a WebFarm that exists, a table that is not there).
+// (the grace of pods that exist, the owner of a WebFarm that exists).
 
-import { defaultDatabase, named } from "../../simulation/names.ts";
+import { named } from "../../simulation/names.ts";
 import type { Step } from "../../simulation/steps.ts";
 
 export interface Foresight {
   /** As scenario files name them. */
   readonly namespaces: ReadonlySet<string>;
   readonly operators: ReadonlySet<string>;
-  readonly databasesWithPings: ReadonlySet<string>;
   /** Operators for which the API will be silent. */
   readonly silenced: ReadonlySet<string>;
   /** By the name of a workload, in the text of the steps. */
@@ -24,7 +23,6 @@ export function foresee(given: readonly Step[], all: readonly Step[]): Foresight
   return {
     namespaces: new Set(texts.map((text) => named(text).namespace)),
     operators: new Set(all.flatMap((step) => ("operator" in step ? [step.operator] : []))),
-    databasesWithPings: new Set(all.flatMap((step) => (step.kind === "databasePings" ? [step.at?.database ?? defaultDatabase] : []))),
     silenced: new Set(all.flatMap((step) => (step.kind === "apiSilent" ? [step.operator] : []))),
     graceSeconds: new Map(given.flatMap((step) => (step.kind === "podsGrace" ? [[step.name, Math.round(step.duration / 1_000)]] : []))),
     withoutGate: new Set(given.flatMap((step) => (step.kind === "podsWithoutGate" ? [step.name] : []))),

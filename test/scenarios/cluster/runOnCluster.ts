@@ -41,7 +41,10 @@ async function tell(stage: Stage, scenario: Scenario, start: readonly Step[]): P
   let since: Since = { given: new Map(), deeds: 0, lines: {}, atMs: 0 };
   let before: Line["kind"] | undefined;
   const [givens, story] = [scenario.lines.filter(({ kind }) => kind === "Given"), scenario.lines.filter(({ kind }) => kind !== "Given")];
-  for (const step of [...stepsOf(givens), ...start]) await perform(stage, step, scenario.file);
+  // The operator is there before the first pod, as it is in the moment in which the simulated world begins.
+  const [pods, others] = [stepsOf(givens).filter(isAboutPods), stepsOf(givens).filter((step) => !isAboutPods(step))];
+  const order = start.length === 0 ? stepsOf(givens) : [...others, ...start, ...pods];
+  for (const step of order) await perform(stage, step, scenario.file);
   await passTime(stage, settlingMs);
   since = { ...since, given: await rowsByName(stage) };
   const groups = grouped(story);
@@ -58,6 +61,8 @@ async function tell(stage: Stage, scenario: Scenario, start: readonly Step[]): P
   }
   await comeToRest(stage, start);
 }
+
+const isAboutPods = ({ kind }: Step): boolean => /^(deployment|set|pod|process|container|node)/.test(kind) && !kind.startsWith("pods");
 
 /** Lines of one kind that follow each other. */
 function grouped(lines: readonly Line[]): readonly (readonly Line[])[] {

@@ -29,6 +29,10 @@ export interface StageOptions {
   readonly foresight: Foresight;
 }
 
+interface Named {
+  readonly metadata: Address;
+}
+
 const operatorAccount = { namespace: "webfarm-system", name: "webfarm-operator" };
 
 export class Stage {
@@ -99,7 +103,6 @@ export class Stage {
     const known = this.#databases.get(name);
     if (known !== undefined) return await known;
     const opening: Promise<ScenarioDatabase> = openScenarioDatabase(name, {
-      pings: this.foresight.databasesWithPings.has(name) ? "with" : "without",
       onCommit: (change, by) => this.judge.hear(change, by),
     });
     this.#databases.set(name, opening);
@@ -120,8 +123,7 @@ export class Stage {
 
   async putSecret(at: Address, database: string): Promise<void> {
     const { connectionString } = await this.database(database);
-    const path = `/api/v1/namespaces/${at.namespace}/secrets`;
-    await this.api.json({ method: "POST", path, body: secret(at.namespace, at.name, { CMSConnectionString: connectionString }) });
+    await this.#put("/api/v1", "secrets", secret(at.namespace, at.name, { CMSConnectionString: connectionString }) as Named);
   }
 
   async patch(path: string, body: object, contentType?: string): Promise<void> {
@@ -218,6 +220,15 @@ export class Stage {
     const next = (this.#counts.get(what) ?? 0) + 1;
     this.#counts.set(what, next);
     return next;
+  }
+
+  /** Makes it, or makes it so where it is there. */
+  async #put(group: string, plural: string, body: Named): Promise<void> {
+    const path = `${group}/namespaces/${body.metadata.namespace}/${plural}`;
+    await this.api.json({ method: "POST", path, body }).catch(async (error: unknown) => {
+      if (!String(error).includes(": 409 ")) throw error;
+      await this.patch(`${path}/${body.metadata.name}`, body);
+    });
   }
 
   /** Only where there are several: a killed leader's lease would be waited for. */
