@@ -58,7 +58,7 @@ const longestGateWaitMs = 120_000;
 
 export function createReconciler(options: ReconcileOptions): Reconciler {
   const { cluster, clock, databases, resyncMs } = options;
-  const states: FarmStates = options.states ?? new Map();
+  const states: FarmStates = options.states ?? new Map<FarmKey, { readonly uid: string; readonly state: FarmState }>();
   const workloads = options.workloads ?? new Map<string, ReadWorkload>();
   const members = createMembers({ cluster, clock, resyncMs, cache: workloads });
   const observing = { ...options, members };
