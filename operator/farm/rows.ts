@@ -44,10 +44,14 @@ export function whereabouts(hash: PodHash, { pods }: Pick<Observation, "pods">):
   const seen = pods.seen(hash);
   if (seen === undefined) return { kind: "missing" };
   // The last state of a pod that is gone says nothing by itself: the store may have gone back to a time before that end.
-  if (seen.ended || (seen.presence === "present" && hasEnded(seen.pod))) return { kind: "ended", pod: seen.pod };
+  if (!isTakenBack(seen.pod) && (seen.ended || (seen.presence === "present" && hasEnded(seen.pod))))
+    return { kind: "ended", pod: seen.pod };
   if (seen.presence !== "present") return { kind: "missing", last: seen };
   return { kind: isAlive(seen.pod) ? "alive" : "draining", pod: seen.pod };
 }
+
+/** A row is made for a pod that is bound. One that is not bound was taken back with its store, and its process may live. */
+const isTakenBack = (pod: Pod): boolean => pod.node === undefined;
 
 interface Context {
   readonly observation: Observation;
@@ -285,7 +289,7 @@ function judgeMissing(row: ServerRow, last: SeenPod | undefined, context: Contex
 function missingWaitMs(last: SeenPod | undefined, { observation, desired, read }: Context): Milliseconds {
   const graces = desired.claimed.map(({ pod }) => pod.graceSeconds);
   const graceMs = (last === undefined ? Math.max(smallestGraceSeconds, ...graces) : last.pod.graceSeconds) * 1000 + gracePaddingMs;
-  const lastStateUnknown = last === undefined || last.presence === "listedGone";
+  const lastStateUnknown = last === undefined || last.presence === "listedGone" || isTakenBack(last.pod);
   const nodeMayBeLost = (last !== undefined && phaseIsGuessed(last.pod)) || (lastStateUnknown && read.pings === undefined);
   return nodeMayBeLost ? Math.max(graceMs, nodeLostMs(observation)) : graceMs;
 }

@@ -129,8 +129,8 @@ describe("the pod's own row", () => {
       { scene: { gone: [{ pod: a, ended: true }], rows: [rowOf(a)] }, does: ["remove 1 ended"] },
     ],
     [
-      "is removed when the pod was never bound and is deleted",
-      { scene: { pods: [unbound({ deletionAtMs: 1 })], rows: [rowOf(a)] }, does: ["remove 1 ended"] },
+      "is kept while the pod, taken back with its store to before it was bound, is deleted",
+      { scene: { pods: [unbound({ deletionAtMs: 1 })], rows: [rowOf(a)] }, shows: ["shop-a Draining PodTerminating"] },
     ],
     [
       "is removed although its member cannot be resolved",

@@ -45,6 +45,11 @@ describe("a row whose pod is missing", () => {
     ],
     ["nodeLostSeconds when its last state was missed", { gone: [{ pod: a, presence: "listedGone" }] }, 300_000],
     [
+      "nodeLostSeconds when it was taken back with its store to before it was bound, and went",
+      { gone: [{ pod: unbound(), presence: "deleted", ended: true }] },
+      300_000,
+    ],
+    [
       "nodeLostSeconds when its end belongs to a time that the store has lost",
       { gone: [{ pod: pod({ phase: "Succeeded", running: false }), presence: "listedGone", ended: false }] },
       300_000,
