@@ -65,12 +65,12 @@ describe("it finds", () => {
 
   test("a row that is given to another pod while its own is there", () => {
     truth.database("main").mark([{ ...row("shop-a"), newGuid: markFor("shop-a", "pod-9999") }], by("mark"));
-    expect(rules()).toEqual(["liveRowHandedOver"]);
+    expect(rules()).toEqual(["rowOfNoPod", "liveRowHandedOver"]);
   });
 
   test("a foreign row that is removed, or changed", () => {
     truth.database("main").mark([{ ...row("old"), newGuid: markFor("old", uidOf("shop-a")) }], by("mark"));
-    expect(rules()).toEqual(["foreignRowTouched"]);
+    expect(rules()).toEqual(["rowOfNoPod", "foreignRowTouched"]);
     truth.database("main").delete({ ...row("old"), guid: null }, by("remove"));
     expect(rules()).toEqual(["foreignRowTouched"]);
   });
@@ -85,7 +85,86 @@ describe("it finds", () => {
 
   test("a row that is made without the farm's mark", () => {
     truth.database("main").register([{ name: "new", guid: "2f1f7c0e-6a7c-4b1e-9d55-1d6f0d0c9a11" }], by("register"));
-    expect(rules()).toEqual(["rowWithoutMark"]);
+    expect(rules()).toEqual(["rowOfNoPod", "rowWithoutMark"]);
+  });
+
+  test("a row that is made for a pod that is not bound, of another name, or of another namespace", async () => {
+    await does("operator A crashes", "deployment shop scales to 3", "deployment staging/shop wants 4", "50ms pass");
+    const database = truth.database("main");
+    database.register([{ name: "shop-c", guid: markFor("shop-c", uidOf("shop-c")) }], by("register"));
+    expect(checker.take().map(({ rule, text }) => `${rule}: ${text}`)).toEqual([
+      expect.stringMatching(/^rowOfNoPod: .*was not bound then/),
+    ]);
+    await does("10s pass");
+    database.register([{ name: "shop-x", guid: markFor("shop-x", uidOf("shop-c")) }], by("register"));
+    expect(checker.take().map(({ rule, text }) => `${rule}: ${text}`)).toEqual([expect.stringMatching(/^rowOfNoPod: .*has another name/)]);
+    const elsewhere = truth.cluster("main").api.pods.get("staging/shop-d")?.uid ?? "";
+    database.register([{ name: "shop-d", guid: markFor("shop-d", elsewhere) }], by("register"));
+    expect(checker.take().map(({ rule, text }) => `${rule}: ${text}`)).toEqual([
+      expect.stringMatching(/^rowOfNoPod: .*of another namespace/),
+    ]);
+  });
+
+  test.each([
+    ["webfarm shop with policy Observe", "register"],
+    ["webfarm shop with policy CreateOnly", "remove"],
+  ] as const)("a write that the WebFarm never allowed, and one before it is held (%s, %s)", async (farm, statement) => {
+    world = new World();
+    truth = world.truth;
+    checker = new Checker(truth);
+    await does("deployment shop wants 1", farm, "10s pass");
+    const guid = markFor("shop-a", uidOf("shop-a"));
+    const database = truth.database("main");
+    if (statement === "register") database.register([{ name: "shop-a", guid }], by(statement));
+    else database.remove([database.insert({ name: "shop-a", guid, enabled: true }, { kind: "person" })], by(statement));
+    expect(rules()).toEqual(expect.arrayContaining(["writeForbidden", "writeWithoutFinalizer"]));
+  });
+
+  describe("of a process that tells what it looks at,", () => {
+    const looked = (...names: readonly string[]): void => {
+      const pods = names.flatMap((name) => truth.cluster("main").api.pods.get(`prod/${name}`) ?? []);
+      truth.noteLook({ process: "X1", namespace: "prod", pods });
+    };
+    const gone = (): RowObject => {
+      const guid = markFor("shop-x", "pod-9999");
+      return truth.database("main").insert({ name: "shop-x", guid, enabled: true }, { kind: "person" });
+    };
+
+    beforeEach(() => void truth.watchedProcesses.add("X1"));
+
+    test("a removal without a look, or against what it showed", () => {
+      truth.database("main").remove([gone()], by("remove"));
+      expect(rules()).toEqual(["removedUnseen"]);
+      const pod = truth.cluster("main").api.pods.get("prod/shop-a");
+      if (pod !== undefined) truth.noteLook({ process: "X1", namespace: "prod", name: "shop-x", pods: [{ ...pod, name: "shop-x" }] });
+      truth.database("main").remove([gone()], by("remove"));
+      expect(rules()).toEqual(["removedUnseen"]);
+      looked("shop-a");
+      truth.database("main").remove([gone()], by("remove"));
+      expect(rules()).toEqual([]);
+    });
+
+    test("a removal that rests on a look that came later", async () => {
+      const row = gone();
+      const sentAtMs = truth.nowMs;
+      await does("1s pass");
+      looked();
+      truth.database("main").remove([row], by("remove", sentAtMs));
+      expect(rules()).toEqual(["removedUnseen"]);
+    });
+
+    test("a row that is given to a pod that was not seen", () => {
+      const guid = markFor("shop-b", "pod-9999");
+      truth.database("main").delete(row("shop-b"), { kind: "person" });
+      const old = truth.database("main").insert({ name: "shop-b", guid, enabled: true }, { kind: "person" });
+      looked("shop-a");
+      truth.database("main").mark([{ ...old, newGuid: markFor("shop-b", uidOf("shop-b")) }], by("mark"));
+      expect(rules()).toEqual(["markedUnseen"]);
+      truth.database("main").change(old, { kind: "person" });
+      looked("shop-a", "shop-b");
+      truth.database("main").mark([{ ...old, newGuid: markFor("shop-b", uidOf("shop-b")) }], by("mark"));
+      expect(rules()).toEqual([]);
+    });
   });
 
   test("a name that is made twice", () => {
@@ -148,7 +227,7 @@ describe("it finds, where operators compete,", () => {
 
   test("a write of one that does not lead, or leads no more", async () => {
     expect(rules()).toEqual([]);
-    truth.database("main").register([{ name: "new", guid: markFor("new", "pod-9999") }], by("register"));
+    truth.database("main").mark([{ ...row("shop-a"), newGuid: markFor("shop-a", uidOf("shop-a")) }], by("mark"));
     expect(rules()).toEqual(["writeAfterLease"]);
     gate("shop-a", "Registered", "A1");
     expect(rules()).toEqual([]);

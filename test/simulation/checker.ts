@@ -2,13 +2,16 @@
 // code with operator/ (no import, not even types) and computes marks on its own. Whatever it reports is a row lost, a row touched, or a gate
 // opened that should not have been; what the promises except is counted apart.
 
-import { isBeyondThisVersion } from "./beyond.ts";
 import { FarmHistory } from "./farmHistory.ts";
+import { gateFault } from "./gateRules.ts";
 import { Leases } from "./leases.ts";
+import { Looks } from "./looks.ts";
 import { partsOf, podPart } from "./marks.ts";
-import type { GateOpening, PodObject, RowChange, RowObject, WallMs, Writer } from "./objects.ts";
+import type { GateOpening, PodObject, RowChange, RowObject, WallMs } from "./objects.ts";
 import { isLive, saysEnded } from "./truth.ts";
 import type { PodRecord, Truth } from "./truth.ts";
+import { notThatPods, wasEverAllowed, wasEverHeld } from "./writeRules.ts";
+import type { Deed, OperatorWriter } from "./writeRules.ts";
 
 export type Rule =
   | "liveRowRemoved"
@@ -16,6 +19,11 @@ export type Rule =
   | "liveRowHandedOver"
   | "foreignRowTouched"
   | "rowWithoutMark"
+  | "rowOfNoPod"
+  | "writeForbidden"
+  | "writeWithoutFinalizer"
+  | "removedUnseen"
+  | "markedUnseen"
   | "nameTwice"
   | "withoutApproval"
   | "gateWithoutRow"
@@ -40,8 +48,6 @@ export interface Counts {
   takenFromElsewhere: number;
   /** The store went back in time after the statement was sent, and the pod that had ended is there again. */
   reborn: number;
-  /** Rows of a former owner that were given to a living pod of their name: the user asked for it, whoever has them (promise 1). */
-  takenOver: number;
   /** Removed by approval, by RemoveAll, as surplus duplicates. */
   approved: number;
   removeAll: number;
@@ -53,14 +59,12 @@ export interface Counts {
   afterLease: number;
 }
 
-type OperatorWriter = Extract<Writer, { readonly kind: "operator" }>;
-
 const folded = (name: string): string => name.trimEnd().toLowerCase();
 const padMs = 10_000;
 
 export class Checker {
   readonly counts: Counts = {
-    ...{ outlived: 0, handedOverAlive: 0, takenFromElsewhere: 0, reborn: 0, takenOver: 0, approved: 0, removeAll: 0, duplicates: 0 },
+    ...{ outlived: 0, handedOverAlive: 0, takenFromElsewhere: 0, reborn: 0, approved: 0, removeAll: 0, duplicates: 0 },
     ...{ removed: 0, inserted: 0, marked: 0, afterLease: 0 },
   };
   readonly #truth: Truth;
@@ -70,6 +74,7 @@ export class Checker {
   readonly #everRegistered = new Set<string>();
   #violations: Violation[] = [];
   readonly #leases = new Leases();
+  readonly #looks = new Looks();
   #seen = { records: 0 };
 
   /** Judges from now on. One for each world. */
@@ -79,6 +84,7 @@ export class Checker {
       row: (change) => this.#judgeRow(change),
       gate: (opening) => this.#judgeGate(opening),
       lease: (write) => this.#leases.note(write),
+      look: (look) => this.#looks.note(look),
       farm: (change) => {
         const farm = change.after ?? change.before;
         if (farm === undefined) return;
@@ -118,6 +124,8 @@ export class Checker {
     if (by.kind !== "operator") return;
     this.#judgeLease(by);
     const farm = this.#history(by.cluster, by.farm);
+    this.#judgeRight(before === undefined ? "insert" : after === undefined ? "remove" : "mark", by, farm);
+    if (after !== undefined) this.#judgePod(after, by);
     if (before === undefined) this.#judgeInsert(change, after, by, farm);
     else this.#judgeChange(change, before, by, farm);
   }
@@ -135,6 +143,18 @@ export class Checker {
   }: Pick<OperatorWriter, "cluster" | "process" | "sentAtMs"> & { readonly statement: string }): void {
     if (!this.#leases.isHeld(cluster, process, sentAtMs)) this.#report("writeAfterLease", `${process} sent ${statement} without the lease`);
     else if (!this.#leases.isHeld(cluster, process, this.#truth.nowMs)) this.counts.afterLease += 1;
+  }
+
+  #judgeRight(deed: Deed, by: OperatorWriter, farm: FarmHistory): void {
+    const text = `${by.process} sent a ${by.statement} for ${by.farm}`;
+    if (!wasEverAllowed(farm, deed, by.sentAtMs)) this.#report("writeForbidden", `${text}, which never allowed it`);
+    if (!wasEverHeld(farm, by.sentAtMs)) this.#report("writeWithoutFinalizer", `${text}, which has no finalizer`);
+  }
+
+  /** The row carries the mark of a pod that can have it. */
+  #judgePod(row: RowObject, by: OperatorWriter): void {
+    const why = notThatPods(row, this.#ownerOf(row), by);
+    if (why !== undefined) this.#report("rowOfNoPod", `${by.process} wrote row ${told(row)}: ${why}`);
   }
 
   #judgeInsert({ database }: RowChange, after: RowObject | undefined, by: OperatorWriter, farm: FarmHistory): void {
@@ -156,6 +176,7 @@ export class Checker {
       return;
     }
     if (after !== undefined && farm.kinship(after) !== "ours") this.#report("rowWithoutMark", `${deed} to ${told(after)}`);
+    if (after !== undefined) this.#judgeMarkSeen(after, deed, by);
     if (farm.isApproved(before, by.sentAtMs)) {
       this.counts.approved += 1;
       return;
@@ -168,10 +189,7 @@ export class Checker {
       this.counts.duplicates += 1;
       return;
     }
-    if (kin === "formerOwner" && after !== undefined) {
-      this.counts.takenOver += 1;
-      return;
-    }
+    if (after === undefined) this.#judgeRemovalSeen(before, deed, by);
     if (kin !== "ours" && after === undefined) this.#report("withoutApproval", `${deed} (${kin}), which nobody approved`);
     const owner = this.#ownerOf(before);
     // formerOwnerIds says that this life is over (section 4); a farm can look only where it is.
@@ -180,6 +198,32 @@ export class Checker {
       return;
     }
     if (owner !== undefined && partsOf(after?.guid ?? null)?.pod !== podPart(owner.uid)) this.#judgeLoss(owner, deed, after, by, farm);
+  }
+
+  /** A live read had shown the pod that gets the row: bound and not terminating (the mark, section 3). */
+  #judgeMarkSeen(after: RowObject, deed: string, by: OperatorWriter): void {
+    const look = this.#lookFor(after, by);
+    if (look === "unknown") return;
+    const uid = this.#ownerOf(after)?.uid;
+    const pod = look?.pods.find((one) => one.uid === uid);
+    if (pod?.node === undefined || pod.deletionAtMs !== undefined || pod.phase === "Failed" || pod.phase === "Succeeded")
+      this.#report("markedUnseen", `${deed} without having seen the pod that got it`);
+  }
+
+  /** A live read had shown no pod of that name that has not ended (promise 2). */
+  #judgeRemovalSeen(before: RowObject, deed: string, by: OperatorWriter): void {
+    const look = this.#lookFor(before, by);
+    if (look === "unknown") return;
+    const name = folded(before.name);
+    if (look === undefined || look.pods.some((pod) => pod.name === name && !saysEnded(pod)))
+      this.#report("removedUnseen", `${deed} without having seen that no pod of that name is there`);
+  }
+
+  /** `unknown`: nobody tells what that process looked at. */
+  #lookFor(row: RowObject, { process, farm, sentAtMs }: OperatorWriter): ReturnType<Looks["last"]> | "unknown" {
+    if (!this.#truth.watchedProcesses.has(process)) return "unknown";
+    const [namespace = ""] = farm.split("/");
+    return this.#looks.last(process, sentAtMs, { namespace, name: folded(row.name) });
   }
 
   /** The pod `owner` has lost a row with its mark. */
@@ -220,36 +264,15 @@ export class Checker {
     return this.#byHash.get(parts.pod);
   }
 
-  #judgeGate({ atMs, cluster, pod, reason, by, sentAtMs }: GateOpening): void {
+  #judgeGate(opening: GateOpening): void {
+    const { cluster, pod, by, sentAtMs } = opening;
     this.#judgeLease({ cluster, process: by, sentAtMs, statement: "a gate" });
     const farms = [...this.#farms].flatMap(([at, farm]) => (at.startsWith(`${cluster}/${pod.namespace}/`) ? [farm] : []));
-    const deed = `${by} opened the gate of pod ${pod.name} (${pod.uid}) with reason ${reason}`;
-    if (reason === "Registered") {
-      if (!this.#everRegistered.has(podPart(pod.uid))) this.#report("gateWithoutRow", `${deed}, which never had a row`);
-      return;
-    }
-    if (reason === "FailOpen") {
-      const boundAtMs = this.#truth.recordOf(pod.uid).boundAtMs ?? Infinity;
-      const seconds = farms.flatMap(({ versions }) => versions.map(({ farm }) => farm.spec.readinessGate?.failOpenSeconds ?? 300));
-      if (atMs < boundAtMs + Math.min(...seconds.filter((one) => one > 0)) * 1_000)
-        this.#report("gateTooEarly", `${deed} ${atMs - boundAtMs} ms after it was bound`);
-      return;
-    }
-    const cause = causes[reason];
-    if (cause === undefined || !farms.some((farm) => farm.everWas(sentAtMs, cause))) this.#report("gateWithoutCause", deed);
+    const everRegistered = this.#everRegistered.has(podPart(pod.uid));
+    const fault = gateFault(opening, { farms, boundAtMs: this.#truth.recordOf(pod.uid).boundAtMs, everRegistered });
+    if (fault !== undefined) this.#report(fault.rule, fault.text);
   }
 }
-
-type Farm = FarmHistory["versions"][number]["farm"];
-
-/** What the WebFarm must have said for a gate to open with this reason. */
-const causes: Readonly<Record<string, (farm: Farm) => boolean>> = {
-  Suspended: (farm) => farm.spec.suspend === true,
-  Observe: (farm) => farm.spec.policy === "Observe" || isBeyondThisVersion(farm.spec),
-  PolicyForbids: (farm) => farm.spec.policy === "CreateOnly" || farm.spec.policy === "UpsertOnly",
-  Deleting: (farm) => farm.deletionAtMs !== undefined,
-  ReadOnly: () => true,
-};
 
 /** The least that an operator waits after a pod's object has gone, its end unseen. */
 function waitMs(last: PodObject, farm: FarmHistory): number {

@@ -165,10 +165,19 @@ function podsWithoutRow(cluster: Cluster, farm: FarmObject, pods: readonly PodOb
       const parts = partsOf(row.guid);
       return parts?.pod === podPart(pod.uid) && parts.owner === ownerPart(ownerId, row.name) && parts.namespace === namespacePart(uid);
     });
-    if (own.length === 1 || (own.length === 0 && isExcused(farm, pod))) return [];
+    if (own.length === 1 || (own.length === 0 && (isExcused(farm, pod) || isFormerOwnersName(farm, pod, rows)))) return [];
     return [`pod ${pod.name} (${pod.uid}) has ${own.length} rows`];
   });
 }
+
+/** CreateOnly takes nothing over: a former owner's row of that name stays as it is, and the pod has none of its own. */
+const isFormerOwnersName = ({ spec }: FarmObject, { name }: PodObject, rows: readonly RowObject[]): boolean =>
+  spec.policy === "CreateOnly" &&
+  rows.some(
+    (row) =>
+      row.name.toLowerCase() === name &&
+      (spec.formerOwnerIds ?? []).some((former) => partsOf(row.guid)?.owner === ownerPart(former, row.name)),
+  );
 
 /**
  * A row of the farm is that of a pod that has not ended, or listed as one that needs a person. A pod that has not ended keeps the row of its

@@ -124,6 +124,7 @@ export function simCluster({
         { kind: "api.livePod", text: key(namespace, name) },
         () => {
           const pod = api.pods.get(key(namespace, name));
+          truth.noteLook({ process, namespace, name, pods: pod === undefined ? [] : [pod] });
           return pod === undefined ? undefined : asPod(pod);
         },
         signal,
@@ -131,7 +132,11 @@ export function simCluster({
     livePods: ({ namespace, signal }) =>
       send(
         { kind: "api.livePods", text: namespace },
-        () => [...api.pods.values()].filter((pod) => pod.namespace === namespace).map(asPod),
+        () => {
+          const pods = [...api.pods.values()].filter((pod) => pod.namespace === namespace);
+          truth.noteLook({ process, namespace, pods });
+          return pods.map(asPod);
+        },
         signal,
       ),
     openGate: ({ pod, reason }, signal) => {

@@ -85,6 +85,7 @@ export class SimProcess {
         onPass: () => (this.passes += 1),
       });
     };
+    truth.watchedProcesses.add(name);
     api.watchers.add(caches);
     this.#unwatch = () => void api.watchers.delete(caches);
     if (options.isElected) {

@@ -4,6 +4,7 @@
 
 import { ApiServer, key } from "./apiServer.ts";
 import { SimDatabase } from "./database.ts";
+import type { Look } from "./looks.ts";
 import type { FarmChange, GateOpening, LeaseWrite, PodObject, Process, RowChange, WallMs } from "./objects.ts";
 
 export const originMs: WallMs = Date.UTC(2026, 0, 1);
@@ -59,6 +60,8 @@ export interface Witness {
   gate(opening: GateOpening): void;
   farm(change: FarmChange): void;
   lease(write: LeaseWrite): void;
+  /** Not a commit: what a process was shown by a live read. */
+  look(look: Look): void;
 }
 
 export class Truth {
@@ -70,8 +73,10 @@ export class Truth {
   readonly records = new Map<string, PodRecord>();
   readonly rowChanges: RowChange[] = [];
   readonly gateOpenings: GateOpening[] = [];
+  /** Operator processes whose live reads are told, each from its start. */
+  readonly watchedProcesses = new Set<string>();
   /** Told of each committed change in the moment in which it is committed. */
-  onCommit: Witness = { row: () => undefined, gate: () => undefined, farm: () => undefined, lease: () => undefined };
+  onCommit: Witness = { row: () => undefined, gate: () => undefined, farm: () => undefined, lease: () => undefined, look: () => undefined };
   /** Called for each pod that was written or removed, and for all after a restore. */
   onPod: (record: PodRecord) => void = () => undefined;
   #agenda: Due[] = [];
@@ -110,6 +115,10 @@ export class Truth {
     const committed = { ...opening, atMs: this.nowMs };
     this.gateOpenings.push(committed);
     this.onCommit.gate(committed);
+  }
+
+  noteLook(look: Omit<Look, "atMs">): void {
+    this.onCommit.look({ ...look, atMs: this.nowMs });
   }
 
   noteLease(write: Omit<LeaseWrite, "atMs">): void {
