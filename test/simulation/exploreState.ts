@@ -6,6 +6,9 @@
 //    changes one) come at once: when they come makes no difference to anybody.
 //  * Where no person approves and no WebFarm is deleted, the status is read back by no decision: it is written as soon as it is sent, whatever
 //    the version, and both caches hear of it at once.
+//  * A gate is opened as soon as that is asked: it is judged by whether the pod ever had a row, which becomes no less true, and a later opening
+//    could only find the pod gone. When operators hear of it is for the exploration to try.
+//  * Events that a process hears in a pass are heard one by one: until the pass looks again, together is the same.
 //  * A pass begins as soon as its key is added. Beginning later is hearing later of what added it, which is among the orders tried; events that
 //    arrive together are tried as well (a watch delivers any number of those that are on their way).
 //  * A fired timer wakes only its own process, so processes whose timers are due in the same moment wake in the same decision.
@@ -83,7 +86,7 @@ export const stopped: OperatorState = {
 };
 
 const writes: ReadonlySet<string> = new Set(["sql.register", "sql.mark", "sql.remove"]);
-const changes: ReadonlySet<string> = new Set([...writes, "api.gate", "api.finalizer", "api.status"]);
+const changes: ReadonlySet<string> = new Set([...writes, "api.finalizer", "api.status"]);
 
 /** Everything that can happen next. */
 export async function nextOf(rules: Rules, state: State): Promise<readonly Next[]> {
@@ -215,8 +218,10 @@ async function executeLate(rules: Rules, state: State, index: number): Promise<N
 async function hear(rules: Rules, state: State, operator: number, stream: StreamName, count: number): Promise<Next> {
   const { events } = at(state.operators, operator)[stream];
   const heard = events.slice(0, count);
-  const rest = withOperator(state, operator, { [stream]: { needsList: false, events: events.slice(count) } });
-  const after = await feed(rules, rest, operator, { kind: "hears", atMs: state.nowMs, stream, events: heard });
+  let after = withOperator(state, operator, { [stream]: { needsList: false, events: events.slice(count) } });
+  const isBusy = at(state.operators, operator).local?.isBusy === true;
+  const packets = isBusy ? heard.map((event) => [event]) : [heard];
+  for (const packet of packets) after = await feed(rules, after, operator, { kind: "hears", atMs: state.nowMs, stream, events: packet });
   const decision = `cache of ${nameOf(operator)} sees ${heard.map(toldEvent).join(", then ")}`;
   return await settled(rules, after, [], { kind: "progress", decision });
 }
@@ -313,12 +318,13 @@ async function timePasses(rules: Rules, state: State): Promise<Next | undefined>
 async function settled(rules: Rules, from: State, found: readonly Violation[], as: Told): Promise<Next> {
   let state = from;
   let violations = found;
-  for (let wrote = !rules.statusMatters; wrote;) {
+  for (let wrote = true; wrote;) {
     wrote = false;
     for (const [operator, { local, isPaused }] of state.operators.entries()) {
-      const effect = isPaused ? undefined : local?.asked.find(({ kind }) => kind === "api.status");
+      const effect = isPaused ? undefined : local?.asked.find((one) => isMerged(rules, one));
       if (effect === undefined) continue;
-      const written = await writeStatus(rules, state, operator, effect);
+      const isStatus = effect.kind === "api.status";
+      const written = isStatus ? await writeStatus(rules, state, operator, effect) : await openGate(rules, state, operator, effect);
       state = written.state;
       violations = [...violations, ...written.violations];
       wrote = true;
@@ -326,6 +332,15 @@ async function settled(rules: Rules, from: State, found: readonly Violation[], a
     }
   }
   return { ...as, state, violations };
+}
+
+const isMerged = ({ statusMatters }: Rules, { kind }: AskedEffect): boolean =>
+  kind === "api.gate" || (kind === "api.status" && !statusMatters);
+
+async function openGate(rules: Rules, state: State, operator: number, effect: AskedEffect): Promise<Pick<Next, "state" | "violations">> {
+  const changed = rules.truths.execute(state.truth, state.nowMs, nameOf(operator), effect);
+  const input: Input = { kind: "answer", atMs: state.nowMs, effect: effect.id, outcome: changed.answer };
+  return { state: await feed(rules, published(state, changed), operator, input), violations: changed.violations };
 }
 
 /** On whatever version there is; caches that have seen all that came before hear of it at once, and it wakes nobody. */
