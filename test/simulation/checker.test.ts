@@ -179,6 +179,25 @@ describe("it finds", () => {
     expect(rules()).toEqual(["withoutApproval"]);
   });
 
+  test("a row of another cluster that is given away without pings, or while somebody pings as its server", async () => {
+    const guid = markOf(`${namespaceUid()}/shop`, "another", "shop-c", "pod-9999");
+    const far = truth.database("main").insert({ name: "shop-c", guid, enabled: true }, { kind: "person" });
+    await does("operator A crashes", "deployment shop scales to 3", "4m pass");
+    const give = (): readonly string[] => {
+      truth.database("main").mark([{ ...far, newGuid: markFor("shop-c", uidOf("shop-c")) }], by("mark"));
+      const found = rules();
+      truth.database("main").change(far, { kind: "person" });
+      return found;
+    };
+    expect(give()).toEqual(["withoutApproval"]);
+    await does("database has pings");
+    expect(give()).toEqual(["liveRowHandedOver"]);
+    await does("pod shop-c's process ends", "2m pass");
+    truth.database("main").mark([{ ...far, newGuid: markFor("shop-c", uidOf("shop-d")) }], by("mark"));
+    expect(rules()).toEqual(["rowOfNoPod"]); // silent, but for a pod of another name
+    expect(checker.counts.takenFromSilent).toBe(1);
+  });
+
   test("a gate that is opened for a row that never was", async () => {
     await does("operator A crashes", "deployment shop scales to 3", "5s pass");
     gate("shop-c", "Registered");

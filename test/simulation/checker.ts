@@ -5,9 +5,10 @@
 import { FarmHistory } from "./farmHistory.ts";
 import { gateFault } from "./gateRules.ts";
 import { Leases } from "./leases.ts";
-import { Looks } from "./looks.ts";
+import { Looks, showsBound, showsNone } from "./looks.ts";
 import { partsOf, podPart } from "./marks.ts";
 import type { GateOpening, PodObject, RowChange, RowObject, WallMs } from "./objects.ts";
+import { lastPingMs } from "./pings.ts";
 import { isLive, saysEnded } from "./truth.ts";
 import type { PodRecord, Truth } from "./truth.ts";
 import { notThatPods, wasEverAllowed, wasEverHeld } from "./writeRules.ts";
@@ -46,6 +47,8 @@ export interface Counts {
   handedOverAlive: number;
   /** Rows of a former owner given to a pod of the farm although their own pod is there, in another cluster or namespace that it cannot see. */
   takenFromElsewhere: number;
+  /** Rows of another cluster given to a pod of this one, because nobody pinged as that server for as long as the WebFarm says. */
+  takenFromSilent: number;
   /** The store went back in time after the statement was sent, and the pod that had ended is there again. */
   reborn: number;
   /** Removed by approval, by RemoveAll, as surplus duplicates. */
@@ -64,7 +67,7 @@ const padMs = 10_000;
 
 export class Checker {
   readonly counts: Counts = {
-    ...{ outlived: 0, handedOverAlive: 0, takenFromElsewhere: 0, reborn: 0, approved: 0, removeAll: 0, duplicates: 0 },
+    ...{ outlived: 0, handedOverAlive: 0, takenFromElsewhere: 0, takenFromSilent: 0, reborn: 0, approved: 0, removeAll: 0, duplicates: 0 },
     ...{ removed: 0, inserted: 0, marked: 0, afterLease: 0 },
   };
   readonly #truth: Truth;
@@ -176,7 +179,7 @@ export class Checker {
       return;
     }
     if (after !== undefined && farm.kinship(after) !== "ours") this.#report("rowWithoutMark", `${deed} to ${told(after)}`);
-    if (after !== undefined) this.#judgeMarkSeen(after, deed, by);
+    if (after !== undefined) this.#judgeSeen(before, after, deed, by);
     if (farm.isApproved(before, by.sentAtMs)) {
       this.counts.approved += 1;
       return;
@@ -189,8 +192,12 @@ export class Checker {
       this.counts.duplicates += 1;
       return;
     }
-    if (after === undefined) this.#judgeRemovalSeen(before, deed, by);
+    if (after === undefined) this.#judgeSeen(before, after, deed, by);
     if (kin !== "ours" && after === undefined) this.#report("withoutApproval", `${deed} (${kin}), which nobody approved`);
+    if (kin === "otherCluster" && after !== undefined) {
+      this.#judgeTakeOver(database, before, deed, by, farm);
+      return;
+    }
     const owner = this.#ownerOf(before);
     // formerOwnerIds says that this life is over (section 4); a farm can look only where it is.
     if (kin === "formerOwner" && after !== undefined && owner !== undefined && isElsewhere(owner, by)) {
@@ -200,23 +207,23 @@ export class Checker {
     if (owner !== undefined && partsOf(after?.guid ?? null)?.pod !== podPart(owner.uid)) this.#judgeLoss(owner, deed, after, by, farm);
   }
 
-  /** A live read had shown the pod that gets the row: bound and not terminating (the mark, section 3). */
-  #judgeMarkSeen(after: RowObject, deed: string, by: OperatorWriter): void {
-    const look = this.#lookFor(after, by);
-    if (look === "unknown") return;
-    const uid = this.#ownerOf(after)?.uid;
-    const pod = look?.pods.find((one) => one.uid === uid);
-    if (pod?.node === undefined || pod.deletionAtMs !== undefined || pod.phase === "Failed" || pod.phase === "Succeeded")
-      this.#report("markedUnseen", `${deed} without having seen the pod that got it`);
+  /** Another cluster's row may be given to a pod of this one only when nobody has pinged as that server for nodeLostSeconds (section 4). */
+  #judgeTakeOver(database: string, before: RowObject, deed: string, by: OperatorWriter, farm: FarmHistory): void {
+    const pingedMs = lastPingMs(this.#truth, { database, name: before.name }, by.sentAtMs);
+    const isSilent = by.sentAtMs - (pingedMs ?? -Infinity) >= nodeLostMs(farm);
+    if (this.#truth.database(database).pings === undefined) this.#report("withoutApproval", `${deed} of another cluster without pings`);
+    else if (!isSilent) this.#report("liveRowHandedOver", `${deed} of another cluster, whose server pinged at ${pingedMs ?? "no time"}`);
+    else this.counts.takenFromSilent += 1;
   }
 
-  /** A live read had shown no pod of that name that has not ended (promise 2). */
-  #judgeRemovalSeen(before: RowObject, deed: string, by: OperatorWriter): void {
+  /** A live read had shown what the statement rests on: the pod that gets the row; or, for a removal, that no pod of its name is there. */
+  #judgeSeen(before: RowObject, after: RowObject | undefined, deed: string, by: OperatorWriter): void {
     const look = this.#lookFor(before, by);
     if (look === "unknown") return;
-    const name = folded(before.name);
-    if (look === undefined || look.pods.some((pod) => pod.name === name && !saysEnded(pod)))
+    if (after === undefined && !showsNone(look, folded(before.name)))
       this.#report("removedUnseen", `${deed} without having seen that no pod of that name is there`);
+    if (after !== undefined && !showsBound(look, this.#ownerOf(after)?.uid))
+      this.#report("markedUnseen", `${deed} without having seen the pod that got it`);
   }
 
   /** `unknown`: nobody tells what that process looked at. */
@@ -278,9 +285,12 @@ export class Checker {
 function waitMs(last: PodObject, farm: FarmHistory): number {
   const graceMs = last.graceSeconds * 1_000 + padMs;
   const isGuessed = last.disruption === "DeletionByPodGC" || last.disruption === "DeletionByTaintManager";
-  const lost = farm.versions.map((one) => (one.farm.spec.removal?.nodeLostSeconds ?? 300) * 1_000);
-  return isGuessed ? Math.max(graceMs, Math.min(...lost)) : graceMs;
+  return isGuessed ? Math.max(graceMs, nodeLostMs(farm)) : graceMs;
 }
+
+/** The least that the WebFarm ever said. */
+const nodeLostMs = ({ versions }: FarmHistory): number =>
+  Math.min(...versions.map(({ farm }) => (farm.spec.removal?.nodeLostSeconds ?? 300) * 1_000));
 
 const isElsewhere = ({ cluster, last }: PodRecord, by: OperatorWriter): boolean =>
   cluster !== by.cluster || !by.farm.startsWith(`${last.namespace}/`);

@@ -2,6 +2,7 @@
 // its sender had last seen when it was sent. Shares no code with operator/.
 
 import type { PodObject, WallMs } from "./objects.ts";
+import { saysEnded } from "./truth.ts";
 
 export interface Look {
   readonly atMs: WallMs;
@@ -28,3 +29,13 @@ export class Looks {
       ?.findLast(({ atMs, namespace, name }) => atMs <= byMs && namespace === pod.namespace && (name === undefined || name === pod.name));
   }
 }
+
+/** The pod was there, bound and not terminating. */
+export function showsBound(look: Look | undefined, uid: string | undefined): boolean {
+  const pod = look?.pods.find((one) => one.uid === uid);
+  return pod?.node !== undefined && pod.deletionAtMs === undefined && pod.phase !== "Failed" && pod.phase !== "Succeeded";
+}
+
+/** No pod of that name was there that had not ended. */
+export const showsNone = (look: Look | undefined, name: string): boolean =>
+  look !== undefined && !look.pods.some((pod) => pod.name === name && !saysEnded(pod));

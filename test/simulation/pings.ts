@@ -1,6 +1,7 @@
 // What live processes write into a database that has pings: every half minute each says that it lives, in the row of its server's name.
 
 import { key } from "./apiServer.ts";
+import type { WallMs } from "./objects.ts";
 import { isLive } from "./truth.ts";
 import type { PodRecord, Truth } from "./truth.ts";
 
@@ -18,6 +19,16 @@ export function refreshPings(truth: Truth): void {
       database.pings.set(row.serverID, `${record.uid}/${count}`);
     }
   }
+}
+
+/** When a process last pinged as that server by then; undefined: none that lives does. */
+export function lastPingMs(truth: Truth, server: { readonly database: string; readonly name: string }, byMs: WallMs): WallMs | undefined {
+  const times = [...truth.records.values()].flatMap((record) => {
+    const { startedAtMs = Infinity } = record.process;
+    const isOurs = isLive(record) && record.database === server.database && record.last.name === server.name.trimEnd().toLowerCase();
+    return isOurs && startedAtMs <= byMs ? [startedAtMs + Math.floor((byMs - startedAtMs) / pingMs) * pingMs] : [];
+  });
+  return times.length === 0 ? undefined : Math.max(...times);
 }
 
 /** By the Secret that the application shares with the operator. */
