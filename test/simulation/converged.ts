@@ -87,12 +87,19 @@ function wrongOf(truth: Truth, cluster: Cluster, farm: FarmObject): readonly str
   const closed = claimed
     .filter((pod) => pod.gate === "closed" && !(neverFailsOpen(farm) && (cannotWrite || isExcused(farm, pod))))
     .map((pod) => `the gate of pod ${pod.name} is closed`);
-  if (!mayWrite(farm) || cannotWrite) return closed;
+  if (!mayWrite(farm) || cannotWrite || isLeftAlone(farm, claimed)) return closed;
   const database = truth.database(databaseName);
   const rows = [...database.rows.values()];
   const pinged = pingedNames(truth, database);
   return [...closed, ...podsWithoutRow(cluster, farm, claimed, rows), ...rowsWithoutPod(cluster, farm, rows, pinged)];
 }
+
+/** The database of a farm that has had neither pods nor rows for ten minutes is not asked (promise 9), and the WebFarm says so. */
+const isLeftAlone = (farm: FarmObject, claimed: readonly PodObject[]): boolean =>
+  claimed.length === 0 &&
+  ((farm.status["conditions"] ?? []) as readonly { readonly type: string; readonly reason: string }[]).some(
+    ({ type, reason }) => type === "DatabaseReachable" && reason === "NotObserved",
+  );
 
 const isWanted = (pod: PodObject): boolean =>
   pod.node !== undefined && pod.deletionAtMs === undefined && pod.phase !== "Failed" && pod.phase !== "Succeeded";
