@@ -130,7 +130,7 @@ describe("it finds", () => {
       return truth.database("main").insert({ name: "shop-x", guid, enabled: true }, { kind: "person" });
     };
 
-    beforeEach(() => void truth.watchedProcesses.add("X1"));
+    beforeEach(() => void truth.watchedProcesses.set("X1", new Map()));
 
     test("a removal without a look, or against what it showed", () => {
       truth.database("main").remove([gone()], by("remove"));

@@ -64,6 +64,7 @@ export interface Counts {
 
 const folded = (name: string): string => name.trimEnd().toLowerCase();
 const padMs = 10_000;
+const smallestGraceSeconds = 30;
 
 export class Checker {
   readonly counts: Counts = {
@@ -246,7 +247,9 @@ export class Checker {
       this.counts.handedOverAlive += 1;
       return;
     }
-    if (!isThere && this.#truth.nowMs - (owner.goneAtMs ?? Infinity) >= waitMs(owner.last, farm)) {
+    const known = this.#truth.watchedProcesses.get(by.process);
+    const leastMs = waitMs(known === undefined ? owner.last : known.get(owner.uid), farm);
+    if (!isThere && this.#truth.nowMs - (owner.goneAtMs ?? Infinity) >= leastMs) {
       this.counts.outlived += 1;
       return;
     }
@@ -281,10 +284,10 @@ export class Checker {
   }
 }
 
-/** The least that an operator waits after a pod's object has gone, its end unseen. */
-function waitMs(last: PodObject, farm: FarmHistory): number {
-  const graceMs = last.graceSeconds * 1_000 + padMs;
-  const isGuessed = last.disruption === "DeletionByPodGC" || last.disruption === "DeletionByTaintManager";
+/** The least that an operator waits after a pod's object has gone, its end unseen. `seen`: as it last saw the pod, if it ever did. */
+function waitMs(seen: PodObject | undefined, farm: FarmHistory): number {
+  const graceMs = (seen?.graceSeconds ?? smallestGraceSeconds) * 1_000 + padMs;
+  const isGuessed = seen?.disruption === "DeletionByPodGC" || seen?.disruption === "DeletionByTaintManager";
   return isGuessed ? Math.max(graceMs, nodeLostMs(farm)) : graceMs;
 }
 

@@ -11,6 +11,7 @@ import type { FarmObject, LeaseObject, PodObject, WatchEvent } from "./objects.t
 
 /** Truth's pods have the shape that the operator decodes them to; decoding itself has tests of its own. */
 export const asPod = (pod: PodObject): Pod => pod as unknown as Pod;
+export const asPodObject = (pod: Pod): PodObject => pod as unknown as PodObject;
 
 interface StreamOptions<O> {
   readonly api: ApiServer;

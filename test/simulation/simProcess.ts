@@ -7,8 +7,9 @@ import type { WebFarm } from "../../operator/farm/model.ts";
 import type { FarmEvent } from "../../operator/pass/ports.ts";
 import { executeLate, obstacle, takeFault, timeout } from "./effects.ts";
 import type { FaultAction } from "./effects.ts";
-import { SimCaches } from "./simCaches.ts";
+import { asPodObject, SimCaches } from "./simCaches.ts";
 import { SimClock } from "./simClock.ts";
+import type { PodObject } from "./objects.ts";
 import { SimEffect } from "./simEffect.ts";
 import { SimLeaseStore } from "./simLease.ts";
 import type { SimOperator, SimOperatorOptions } from "./simOperator.ts";
@@ -47,12 +48,18 @@ export class SimProcess {
     const { clock } = this;
     const { api } = truth.cluster(options.cluster);
     const store = new SimLeaseStore({ truth, cluster: options.cluster, send: this.#send, process: name });
+    const seen = new Map<string, PodObject>();
     const addAll = (farms: readonly WebFarm[]): void => {
       for (const { key } of farms) this.term?.add(key, "background");
     };
     const caches = new SimCaches({
       api,
-      onPod: (before, after) => this.term?.podChanged((after ?? before)?.namespace ?? "", before, after),
+      onPod: (before, after) => {
+        const pod = after ?? before;
+        if (pod === undefined) return;
+        seen.set(pod.uid, asPodObject(pod));
+        this.term?.podChanged(pod.namespace, before, after);
+      },
       onPodsSynced: (namespace) => addAll(caches.farms().filter((farm) => farm.namespace === namespace)),
       onFarm: (before, after) => {
         const farm = after ?? before;
@@ -85,7 +92,7 @@ export class SimProcess {
         onPass: () => (this.passes += 1),
       });
     };
-    truth.watchedProcesses.add(name);
+    truth.watchedProcesses.set(name, seen);
     api.watchers.add(caches);
     this.#unwatch = () => void api.watchers.delete(caches);
     if (options.isElected) {

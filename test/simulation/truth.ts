@@ -73,8 +73,8 @@ export class Truth {
   readonly records = new Map<string, PodRecord>();
   readonly rowChanges: RowChange[] = [];
   readonly gateOpenings: GateOpening[] = [];
-  /** Operator processes whose live reads are told, each from its start. */
-  readonly watchedProcesses = new Set<string>();
+  /** Operator processes whose live reads are told, each from its start; and the last state in which each has seen each pod, by UID. */
+  readonly watchedProcesses = new Map<string, Map<string, PodObject>>();
   /** Told of each committed change in the moment in which it is committed. */
   onCommit: Witness = { row: () => undefined, gate: () => undefined, farm: () => undefined, lease: () => undefined, look: () => undefined };
   /** Called for each pod that was written or removed, and for all after a restore. */
