@@ -7,8 +7,8 @@ import { keyOf } from "./exploreKey.ts";
 import { Locals } from "./exploreLocals.ts";
 import { stepMs } from "./exploreProcess.ts";
 import type { Constants } from "./exploreProcess.ts";
-import { faultNames, nextOf, onward, stopped } from "./exploreState.ts";
-import type { FaultName, Rules, State } from "./exploreState.ts";
+import { faultNames, nextOf, onward, published, stopped } from "./exploreState.ts";
+import type { FaultName, Next, Rules, State } from "./exploreState.ts";
 import { Truths } from "./exploreTruth.ts";
 import type { TruthNode } from "./exploreTruth.ts";
 import { deedOf } from "./exploreWorlds.ts";
@@ -68,11 +68,11 @@ interface Trail {
 }
 
 export async function explore(world: SmallWorld, limits: Limits): Promise<Explored> {
-  const { rules, root } = await begin(world, limits.faults);
+  const { rules, root, found: foundBefore } = await begin(world, limits.faults);
   const seen = new Set([keyOf(root)]);
   const goesWell = new Set<string>();
   const outcomes = new Set([outcomeOf(root)]);
-  const found: Found[] = [];
+  const found: Found[] = [...foundBefore];
   let frontier: Frontier[] = [{ state: root, trail: undefined }];
   let transitions = 0;
   let depth = 0;
@@ -86,7 +86,7 @@ export async function explore(world: SmallWorld, limits: Limits): Promise<Explor
         transitions += 1;
         const here: Trail = { before: trail, decision: one.decision };
         if (one.violations.length > 0) {
-          found.push({ what: one.violations.map(({ rule, text }) => `${rule}: ${text}`).join("; "), schedule: scheduleOf(here) });
+          found.push({ what: whatOf(one), schedule: scheduleOf(here) });
           continue;
         }
         const key = keyOf(one.state);
@@ -128,13 +128,13 @@ async function convergence(rules: Rules, from: State, goesWell: Set<string>): Pr
     const key = keyOf(state);
     if (goesWell.has(key)) break;
     way.add(key);
-    const next = await onward(rules, state);
+    const next = await onward(rules, state, { startsStopped: true });
     const isQuiet = next === undefined || next.kind === "time";
     const wrong = isQuiet ? rules.truths.whatIsWrong(state.truth, state.nowMs) : [];
     if (isQuiet && wrong.length === 0) break;
     if (next === undefined || state.nowMs > endMs) return { what: `does not converge: ${wrong.join("; ")}`, schedule };
     schedule.push(next.decision);
-    if (next.violations.length > 0) return { what: next.violations.map(({ rule, text }) => `${rule}: ${text}`).join("; "), schedule };
+    if (next.violations.length > 0) return { what: whatOf(next), schedule };
     state = next.state;
   }
   for (const key of way) goesWell.add(key);
@@ -153,17 +153,18 @@ function outcomeOf({ truth: { image } }: State): string {
   return [...rows.toSorted(), ...gates.toSorted()].join("\n");
 }
 
+interface Begun {
+  readonly rules: Rules;
+  readonly root: State;
+  /** What was wrong before anything was tried. */
+  readonly found: readonly Found[];
+}
+
 /** The world in which its first pod is registered and two operators have nothing to do. */
-async function begin(world: SmallWorld, faults: number): Promise<{ readonly rules: Rules; readonly root: State }> {
+async function begin(world: SmallWorld, faults: number): Promise<Begun> {
   const truths = new Truths({ goesBack: world.goesBack ?? false });
-  let truth = truths.empty();
-  for (const line of world.begins) {
-    const change = truths.step(truth, beginsMs, deedOf(line));
-    if (change === undefined) throw new Error(`World ${world.name} cannot begin with "${line}"`);
-    ({ truth } = change);
-  }
-  const { prepare } = world;
-  if (prepare !== undefined) ({ truth } = truths.change(truth, beginsMs, prepare));
+  const prepared = truths.change(all(truths, world.begins, truths.empty(), beginsMs), beginsMs, world.prepare ?? ((): void => undefined));
+  const { truth } = prepared;
   const locals = new Locals(constantsOf(world, truths, truth), undecisiveIn(world));
   const rules: Rules = {
     truths,
@@ -171,17 +172,33 @@ async function begin(world: SmallWorld, faults: number): Promise<{ readonly rule
     chains: world.chains.map((chain) => chain.map(deedOf)),
     statusMatters: world.statusMatters ?? false,
   };
-  const none = Object.fromEntries(faultNames.map((name) => [name, 0])) as Record<FaultName, number>;
   const state: State = {
-    ...{ nowMs: beginsMs, truth, operators: [stopped, stopped], late: [], faults: none, faultsLeft: 0 },
+    ...{ nowMs: beginsMs, truth, operators: [stopped, stopped], late: [], faults: each(0), faultsLeft: 0 },
     deeds: world.chains.map(() => 0),
   };
   const first = await quiet(rules, await started(rules, state, 0), secondStartsMs);
-  const both = await quiet(rules, await started(rules, first, 1), quietMs);
-  const wrong = truths.whatIsWrong(both.truth, both.nowMs);
-  if (wrong.length > 0 && world.name !== "approval") throw new Error(`World ${world.name} does not begin well: ${wrong.join("; ")}`);
-  const one = Object.fromEntries(faultNames.map((name) => [name, 1])) as Record<FaultName, number>;
-  return { rules, root: { ...both, faults: one, faultsLeft: faults } };
+  const both = await quiet(rules, await started(rules, first.state, 1), quietMs);
+  let root = both.state;
+  for (const line of world.unheard ?? []) root = { ...root, ...happened(rules, root, line) };
+  return { rules, root: { ...root, faults: each(1), faultsLeft: faults }, found: [...first.found, ...both.found] };
+}
+
+const each = (count: number): Record<FaultName, number> =>
+  Object.fromEntries(faultNames.map((name) => [name, count])) as Record<FaultName, number>;
+
+function all(truths: Truths, lines: readonly string[], from: TruthNode, nowMs: number): TruthNode {
+  return lines.reduce((truth, line) => {
+    const change = truths.step(truth, nowMs, deedOf(line));
+    if (change === undefined) throw new Error(`A world cannot begin with "${line}"`);
+    return change.truth;
+  }, from);
+}
+
+/** It has happened, and what watches carry of it is on its way. */
+function happened({ truths }: Rules, root: State, line: string): State {
+  const change = truths.step(root.truth, root.nowMs, deedOf(line));
+  if (change === undefined) throw new Error(`A world cannot begin with "${line}"`);
+  return published(root, change);
 }
 
 async function started(rules: Rules, state: State, operator: number): Promise<State> {
@@ -189,16 +206,20 @@ async function started(rules: Rules, state: State, operator: number): Promise<St
   return { ...state, operators: state.operators.with(operator, { ...stopped, local }) };
 }
 
-/** What happens by itself in `ms`. */
-async function quiet(rules: Rules, from: State, ms: number): Promise<State> {
+/** What happens by itself in `ms`, to the first thing that is wrong. */
+async function quiet(rules: Rules, from: State, ms: number): Promise<{ readonly state: State; readonly found: readonly Found[] }> {
   let state = from;
+  const schedule: string[] = [];
   for (;;) {
-    const next = await onward(rules, state);
-    if (next === undefined || next.state.nowMs > from.nowMs + ms) return { ...state, nowMs: from.nowMs + ms };
-    if (next.violations.length > 0) throw new Error(next.violations.map(({ text }) => text).join("; "));
+    const next = await onward(rules, state, { startsStopped: false });
+    if (next === undefined || next.state.nowMs > from.nowMs + ms) return { state: { ...state, nowMs: from.nowMs + ms }, found: [] };
+    schedule.push(next.decision);
     state = next.state;
+    if (next.violations.length > 0) return { state, found: [{ what: whatOf(next), schedule }] };
   }
 }
+
+const whatOf = ({ violations }: Next): string => violations.map(({ rule, text }) => `${rule}: ${text}`).join("; ");
 
 /** The Secret, and mostly the workload, is read again with the same answer. */
 const undecisiveIn = ({ workloadsChange }: SmallWorld): ReadonlySet<string> =>

@@ -103,8 +103,13 @@ export async function nextOf(rules: Rules, state: State): Promise<readonly Next[
 }
 
 /** What happens next when nothing more befalls anybody: the first that is bound to happen, or time; undefined: nothing ever. */
-export async function onward(rules: Rules, state: State): Promise<Next | undefined> {
+export async function onward(
+  rules: Rules,
+  state: State,
+  { startsStopped }: { readonly startsStopped: boolean },
+): Promise<Next | undefined> {
   for (const [operator, { local, isPaused, isStalled }] of state.operators.entries()) {
+    if (local === undefined && !startsStopped) continue;
     if (local === undefined) return await start(rules, state, operator);
     if (isPaused) return await resume(rules, state, operator);
     if (isStalled) return await catchUp(rules, state, operator);
@@ -379,7 +384,7 @@ async function feed(rules: Rules, state: State, operator: number, input: Input):
 }
 
 /** The watches of all who watch carry what has changed. */
-function published(state: State, { truth, events, isRestored }: Change): State {
+export function published(state: State, { truth, events, isRestored }: Change): State {
   if (events.length === 0 && !isRestored) return truth === state.truth ? state : { ...state, truth };
   const operators = state.operators.map((operator) => {
     if (operator.local === undefined) return operator;

@@ -13,6 +13,8 @@ export interface SmallWorld {
   readonly begins: readonly string[];
   /** What no step says. */
   readonly prepare?: (world: World) => void;
+  /** Has happened already when the exploration begins, and no operator has heard of it: it begins where much is on its way. */
+  readonly unheard?: readonly string[];
   /** Each chain happens in its order. */
   readonly chains: readonly (readonly string[])[];
   /** Somebody reads back what operators write into the status. */
@@ -36,6 +38,20 @@ export const smallWorlds: readonly SmallWorld[] = [
     why: "the pod of a StatefulSet is replaced under its name",
     begins: oneSetPod,
     chains: [[...ends("shop-0"), "statefulset shop makes pod 0", "pod shop-0 starts on n2"]],
+  },
+  {
+    name: "successor unheard",
+    why: "both operators hear late that a StatefulSet's pod has gone and has a successor",
+    begins: oneSetPod,
+    unheard: [...ends("shop-0"), "statefulset shop makes pod 0"],
+    chains: [["pod shop-0 starts on n2"]],
+  },
+  {
+    name: "forced unheard",
+    why: "the same of a pod that was force-deleted and whose process lives on",
+    begins: oneSetPod,
+    unheard: ["pod shop-0 is force-deleted and its process lives on", "statefulset shop makes pod 0", "pod shop-0 starts on n2"],
+    chains: [["pod shop-0 is deleted", "pod shop-0's process ends"]],
   },
   {
     name: "forced",
@@ -63,9 +79,10 @@ export const smallWorlds: readonly SmallWorld[] = [
   },
   {
     name: "restore",
-    why: "the store goes back to before the replacement of a pod",
+    why: "the store goes back to before the end of a pod, of which operators may have heard, and which may have a successor",
     begins: oneSetPod,
-    chains: [["etcd is saved", ...ends("shop-0"), "statefulset shop makes pod 0", "pod shop-0 starts on n2", "etcd is restored"]],
+    unheard: ["etcd is saved", ...ends("shop-0")],
+    chains: [["etcd is restored"], ["statefulset shop makes pod 0", "pod shop-0 starts on n2"]],
     goesBack: true,
   },
   {
