@@ -7,7 +7,7 @@ import type { Stage, StoredFarm } from "./stage.ts";
 
 type Kinds =
   | `farm${"Made" | "MadeFor" | "Deleted" | "Policy" | "DeletionPolicy" | "Owner" | "FormerOwner" | "Secret" | "FailOpen" | "NodeLost"}`
-  | `farm${"Limit" | "Unlimited" | "Suspended" | "Resumed" | "Newer" | "Older" | "DeploymentMember" | "SetMember" | "LabelMember" | "MemberGone"}`
+  | `farm${"Limit" | "Unlimited" | "Suspended" | "Resumed" | "DeploymentMember" | "SetMember" | "LabelMember" | "MemberGone"}`
   | `farm${"Approved" | "SkipCleanup" | "Forced"}`;
 
 export const deedsOfFarms: Deeds<Kinds> = {
@@ -33,15 +33,6 @@ export const deedsOfFarms: Deeds<Kinds> = {
   farmUnlimited: async (stage, { farm }) => await respec(stage, farm, { maxServers: 0 }),
   farmSuspended: async (stage, { farm }) => await respec(stage, farm, { suspend: true }),
   farmResumed: async (stage, { farm }) => await respec(stage, farm, { suspend: false }),
-  farmNewer: async (stage, { farm }) => {
-    await makeRoom(stage);
-    const isTaken = async (): Promise<boolean> => {
-      await respec(stage, farm, { [newerField]: true });
-      return newerField in (await stage.farm(farm)).spec;
-    };
-    await stage.until("the API server takes the newer field", isTaken);
-  },
-  farmOlder: async (stage, { farm }) => await respec(stage, farm, { [newerField]: null }),
   farmDeploymentMember: async (stage, { farm, member, name }) => await putMember(stage, farm, workload(member, "Deployment", name)),
   farmSetMember: async (stage, { farm, member, name }) => await putMember(stage, farm, workload(member, "StatefulSet", name)),
   farmLabelMember: async (stage, { farm, member, label }) =>
@@ -59,16 +50,6 @@ export const deedsOfFarms: Deeds<Kinds> = {
   farmSkipCleanup: async (stage, { farm }) => await annotate(stage, farm, "skip-cleanup", "true"),
   farmForced: async (stage, { farm }) => await annotate(stage, farm, "reconcile-at", String(stage.count(`pass of ${farm}`))),
 };
-
-const newerField = "fieldOfNextYear";
-
-/** A newer version of the resource is installed: its schema has one more field, which nobody else uses. */
-async function makeRoom(stage: Stage): Promise<void> {
-  const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/webfarms.webfarm.dev";
-  const field = `/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/${newerField}`;
-  const body = [{ op: "add", path: field, value: { type: "boolean" } }];
-  await stage.patch(path, body, "application/json-patch+json");
-}
 
 interface Made {
   readonly farm: string;
