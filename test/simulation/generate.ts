@@ -9,6 +9,7 @@ import type { FarmShape, Kind, Shape } from "./generateMoment.ts";
 import { kindsOfPods } from "./generatePods.ts";
 import { randomOf } from "./generateRandom.ts";
 import type { Random } from "./generateRandom.ts";
+import { rareTales } from "./generateRareTales.ts";
 import { tales } from "./generateTales.ts";
 import { defaultCluster } from "./names.ts";
 import type { Step } from "./steps.ts";
@@ -39,7 +40,7 @@ export function generated(seed: string): Schedule {
   const setUp = [...setUpOf(random, shape)];
   const kinds = [...kindsOfPods, ...kindsOfFarms, ...kindsOfFaults].filter(() => random.oneIn(2));
   const always = [time, ...recoveries, ...kinds];
-  const chosenTales = tales.filter(() => random.oneIn(3));
+  const chosenTales = [...tales, ...rareTales].filter(() => random.oneIn(3));
   let left = fewestSteps + random.below(mostSteps - fewestSteps + 1);
   let talesLeft = random.below(mostTales + 1);
   const tale: Step[] = [];

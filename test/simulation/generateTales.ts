@@ -8,8 +8,8 @@ import type { Random } from "./generateRandom.ts";
 import { named } from "./names.ts";
 import type { Step } from "./steps.ts";
 
-const passes = (duration: number): Step => ({ kind: "timePasses", duration });
-const pause = (random: Random): Step => passes(random.pick([500, 2_000, 10_000, 31_000, 45_000]));
+export const passes = (duration: number): Step => ({ kind: "timePasses", duration });
+export const pause = (random: Random): Step => passes(random.pick([500, 2_000, 10_000, 31_000, 45_000]));
 
 /** In force where none is given: as `status.ownerId` says it. */
 function ownerOf({ name, owner }: FarmShape, moment: Moment): string {
@@ -30,7 +30,7 @@ function podsVanish(moment: Moment): readonly Step[] {
   ]);
 }
 
-const workloadMade = ({ kind, workload }: FarmShape, count: number): Step => ({
+export const workloadMade = ({ kind, workload }: FarmShape, count: number): Step => ({
   kind: kind === "StatefulSet" ? "setMade" : "deploymentMade",
   name: workload,
   count,
@@ -39,7 +39,7 @@ const workloadDeleted = ({ kind, workload }: FarmShape): Step => ({
   kind: kind === "StatefulSet" ? "setDeleted" : "deploymentDeleted",
   name: workload,
 });
-const scaled = ({ kind, workload }: FarmShape, count: number): Step => ({
+export const scaled = ({ kind, workload }: FarmShape, count: number): Step => ({
   kind: kind === "StatefulSet" ? "setScaled" : "deploymentScaled",
   name: workload,
   count,
