@@ -6,6 +6,7 @@ import { runSchedule } from "./campaignRun.ts";
 import { missed } from "./campaignTotals.ts";
 import type { Totals } from "./campaignTotals.ts";
 import { listed } from "./generate.ts";
+import { withElection } from "./scenario.ts";
 import { printStep } from "./steps.ts";
 import type { Step } from "./steps.ts";
 
@@ -42,7 +43,7 @@ export async function tellFailure(steps: readonly Step[], { kind }: Wrong, condi
   const { wrong } = await runSchedule(listed(steps, conditions), recording(lines));
   return [
     `Scenario: ${kind}`,
-    ...(conditions.isElected ? ["  (operators compete for a Lease)"] : []),
+    ...(conditions.isElected ? [`  ${withElection}`] : []),
     ...steps.map((step) => `  ${printStep(step)}`),
     "The checker says:",
     ...(wrong?.texts ?? ["nothing any more: the schedule does not replay"]).map((text) => `  ${text}`),

@@ -28,7 +28,7 @@ interface Stage {
 
 /** Throws at the first line that does not hold. */
 export async function runScenario(scenario: Scenario): Promise<void> {
-  const world = new World();
+  const world = new World({ isElected: scenario.isElected });
   const stage: Stage = { world, checker: new Checker(world.truth), given: new Map(), changesFrom: 0, eventsFrom: 0 };
   let hasBegun = false;
   let before: Line["kind"] | undefined;

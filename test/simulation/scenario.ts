@@ -14,6 +14,8 @@ export interface Scenario {
   readonly lines: readonly Line[];
   /** Operator A is started behind the Given lines, unless one says otherwise. */
   readonly startsOperator: boolean;
+  /** Operators compete for a Lease; otherwise each writes. */
+  readonly isElected: boolean;
 }
 
 export type Ground = "simulation" | "cluster";
@@ -29,6 +31,7 @@ export type Line =
   | (Placed & { readonly kind: "Then"; readonly expectation: Expectation });
 
 const withoutOperator = "no operator runs";
+export const withElection = "operators compete for a Lease";
 
 /**
  * ```
@@ -45,6 +48,7 @@ export function parseScenario(file: string, text: string): Scenario {
   const head: Partial<Record<"Scenario" | "Why" | "Runs on", string>> = {};
   const lines: Line[] = [];
   let startsOperator = true;
+  let isElected = false;
   let last: Line["kind"] | undefined;
   for (const { number, text: line } of numbered(text)) {
     const wrong = (rule: string): Error => new Error(`${file}:${number}: ${rule}: "${line}"`);
@@ -64,6 +68,10 @@ export function parseScenario(file: string, text: string): Scenario {
       startsOperator = false;
       continue;
     }
+    if (kind === "Given" && rest === withElection) {
+      isElected = true;
+      continue;
+    }
     const placed = { number, text: rest };
     try {
       if (kind === "Then") lines.push({ ...placed, kind, expectation: parseExpectation(rest) });
@@ -75,7 +83,8 @@ export function parseScenario(file: string, text: string): Scenario {
   const { Scenario: title, Why: why } = head;
   if (title === undefined || why === undefined) throw new Error(`${file}: a file says Scenario: and Why:`);
   if (!lines.some(({ kind }) => kind === "Then")) throw new Error(`${file}: without a Then nothing is shown`);
-  return { file, title, why, runsOn: groundsOf(file, head["Runs on"]), lines, startsOperator: startsOperator && !startsOneItself(lines) };
+  const common = { file, title, why, runsOn: groundsOf(file, head["Runs on"]), lines, isElected };
+  return { ...common, startsOperator: startsOperator && !startsOneItself(lines) };
 }
 
 function* numbered(text: string): Iterable<{ readonly number: number; readonly text: string }> {

@@ -8,6 +8,8 @@ export interface Foresight {
   /** As scenario files name them. */
   readonly namespaces: ReadonlySet<string>;
   readonly operators: ReadonlySet<string>;
+  /** They compete for a Lease. */
+  readonly isElected: boolean;
   /** Operators for which the API will be silent. */
   readonly silenced: ReadonlySet<string>;
   /** By the name of a workload, in the text of the steps. */
@@ -18,9 +20,10 @@ export interface Foresight {
 }
 
 /** `given`: the steps before the first `When`; `all`: these too. */
-export function foresee(given: readonly Step[], all: readonly Step[]): Foresight {
+export function foresee(given: readonly Step[], all: readonly Step[], isElected: boolean): Foresight {
   const texts = all.flatMap((step) => objectsOf(step));
   return {
+    isElected,
     namespaces: new Set(texts.map((text) => named(text).namespace)),
     operators: new Set(all.flatMap((step) => ("operator" in step ? [step.operator] : []))),
     silenced: new Set(all.flatMap((step) => (step.kind === "apiSilent" ? [step.operator] : []))),

@@ -28,7 +28,7 @@ export async function runOnCluster(scenario: Scenario, cluster: SharedCluster): 
   if (obstacle !== undefined) throw new Error(`${scenario.file} cannot be played on a real control plane: ${obstacle}`);
   const start = scenario.startsOperator ? [parseStep("operator A starts")] : [];
   const given = stepsOf(scenario.lines.filter(({ kind }) => kind === "Given"));
-  const stage = new Stage({ cluster, foresight: foresee(given, [...start, ...stepsOf(scenario.lines)]) });
+  const stage = new Stage({ cluster, foresight: foresee(given, [...start, ...stepsOf(scenario.lines)], scenario.isElected) });
   try {
     await stage.open();
     await tell(stage, scenario, start);

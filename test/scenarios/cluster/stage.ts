@@ -66,7 +66,7 @@ export class Stage {
       await this.putSecret({ namespace: real, name: "kentico" }, defaultDatabase);
     }
     for (const name of this.foresight.operators) this.operators.set(name, await this.#prepareOperator(name));
-    if (this.#elects) await this.#allowLeases();
+    if (this.foresight.isElected) await this.#allowLeases();
   }
 
   /** Ends everything; what was made in the cluster goes in the background. */
@@ -231,11 +231,6 @@ export class Stage {
     });
   }
 
-  /** Only where there are several: a killed leader's lease would be waited for. */
-  get #elects(): boolean {
-    return this.foresight.operators.size > 1;
-  }
-
   async #prepareOperator(name: string): Promise<ScenarioOperator> {
     return await ScenarioOperator.prepare({
       name,
@@ -244,7 +239,7 @@ export class Stage {
       env: {
         WEBFARM_NAMESPACES: this.namespaces().join(","),
         WEBFARM_IDENTITY: `${name}-${randomBytes(3).toString("hex")}`,
-        ...(this.#elects && { WEBFARM_LEADER_ELECTION: "true", WEBFARM_LEASE_NAMESPACE: this.namespace(defaultNamespace) }),
+        ...(this.foresight.isElected && { WEBFARM_LEADER_ELECTION: "true", WEBFARM_LEASE_NAMESPACE: this.namespace(defaultNamespace) }),
       },
     });
   }
