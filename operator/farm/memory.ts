@@ -9,6 +9,7 @@ import type { Observation } from "./observation.ts";
 /** A row as it was read: another ServerID or GUID is another row. */
 export type RowKey = string & { readonly rowKey: never };
 export const rowKey = (row: Pick<ServerRow, "serverID" | "guid">): RowKey => `${row.serverID}/${row.guid ?? ""}` as RowKey;
+const guidOf = (key: RowKey): string => key.slice(key.indexOf("/") + 1);
 
 export interface FarmMemory {
   /** When each pod was first seen bound to a node. */
@@ -75,19 +76,18 @@ export function remember(memory: FarmMemory, observation: Observation): FarmMemo
     // Nothing was under way when the last pass ended: the next wave of late pods is counted anew.
     late: { quota: memory.late.restarting.size === 0 ? 0 : memory.late.quota, restarting: restarting(memory, observation) },
     refusals: new Map([...memory.refusals].filter(([, refusal]) => refusal.retryMs > nowMs)),
+    // A pod that is to be seen again was not gone, whether or not the rows can be read now: should it go again, its wait starts anew.
+    missingSince: new Map([...memory.missingSince].filter(([key]) => !isPresent(guidOf(key), observation))),
     ...(observation.farm.deletionAtMs !== undefined && { deletingSinceMs: memory.deletingSinceMs ?? nowMs }),
   };
   if (observation.table.kind !== "read") return next;
   const keys = new Set(observation.table.read.rows.map(rowKey));
   const kept = <T>(map: ReadonlyMap<RowKey, T>): ReadonlyMap<RowKey, T> => new Map([...map].filter(([key]) => keys.has(key)));
-  // A pod that is to be seen again was not gone: should it go again, its wait starts anew.
-  const present = new Set(observation.table.read.rows.filter((row) => isPresent(row, observation)).map(rowKey));
-  const missingSince = new Map([...kept(memory.missingSince)].filter(([key]) => !present.has(key)));
-  return { ...next, missingSince, silentSince: kept(memory.silentSince), goneSince: kept(memory.goneSince) };
+  return { ...next, missingSince: kept(next.missingSince), silentSince: kept(memory.silentSince), goneSince: kept(memory.goneSince) };
 }
 
-function isPresent(row: ServerRow, { pods }: Observation): boolean {
-  const mark = readMark(row.guid);
+function isPresent(guid: string, { pods }: Observation): boolean {
+  const mark = readMark(guid);
   const seen = mark === undefined ? undefined : pods.seen(mark.pod);
   return seen?.presence === "present" && !seen.ended && !hasEnded(seen.pod);
 }

@@ -40,6 +40,8 @@ describe("the moments of a row", () => {
     expect(kept(seeing({ rows: [rowOf(a, { serverID: 2 })] }, moments))).toEqual([0, 0, 0]));
   test("a pod that is to be seen again starts its wait anew", () =>
     expect(seeing({ rows: [row], pods: [a] }, moments).missingSince.size).toBe(0));
+  test("a pod that is to be seen again starts its wait anew while the rows cannot be read, too", () =>
+    expect(seeing({ table: unavailable(), pods: [a] }, moments).missingSince.size).toBe(0));
   test("a pod that is to be seen ended, or gone, does not", () => {
     expect(seeing({ rows: [row], pods: [ended()] }, moments).missingSince.size).toBe(1);
     expect(seeing({ rows: [row], gone: [{ pod: a }] }, moments).missingSince.size).toBe(1);
