@@ -69,7 +69,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       const farm = after ?? before;
       if (farm === undefined || !isOfInterest(before, after)) return;
       followPods();
-      if (after === undefined && !farms.all().some(({ namespace }) => namespace === farm.namespace)) namespaces.forget(farm.namespace);
+      if ((before === undefined || after === undefined) && isAlone(farm, farms.all())) namespaces.forget(farm.namespace);
       term?.add(farm.key);
       addAll(farms.all().filter(({ namespace }) => namespace === farm.namespace)); // pods may be another farm's now
     },
@@ -118,6 +118,10 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     },
   };
 }
+
+/** A namespace may be another one since its last WebFarm went; a pass that was under way then may have read the UID of the old one. */
+const isAlone = (farm: WebFarm, farms: readonly WebFarm[]): boolean =>
+  !farms.some(({ namespace, uid }) => namespace === farm.namespace && uid !== farm.uid);
 
 /** Our own status writes come back as changes too; they are nothing to act on. */
 function isOfInterest(before: WebFarm | undefined, after: WebFarm | undefined): boolean {

@@ -29,7 +29,7 @@ export async function readConfigMap(api: KubernetesApi, at: ObjectName): Promise
 export interface Namespaces {
   /** metadata.uid, read once for each namespace: it cannot change while anything is in it. */
   uid(namespace: string, signal?: AbortSignal): Promise<string>;
-  /** After its last WebFarm is gone: a namespace that comes back has another UID. */
+  /** When its last WebFarm goes and when its first one comes: a namespace that comes back has another UID. */
   forget(namespace: string): void;
 }
 

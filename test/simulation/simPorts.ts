@@ -43,6 +43,7 @@ export function simCluster({
 }: PortOptions): Cluster & { forgetNamespace(name: string): void } {
   const { api } = truth.cluster(cluster);
   const namespaceUids = new Map<string, string>();
+  let forgotten = 0;
 
   /** Conditional on the version that was observed, as operator/kubernetes/farmWrites.ts. */
   const write = (
@@ -73,6 +74,7 @@ export function simCluster({
     namespaceUid: async (name, signal) => {
       const known = namespaceUids.get(name);
       if (known !== undefined) return known;
+      const before = forgotten;
       const uid = await send(
         { kind: "api.namespace", text: name },
         () => {
@@ -82,10 +84,13 @@ export function simCluster({
         },
         signal,
       );
-      namespaceUids.set(name, uid);
+      if (forgotten === before) namespaceUids.set(name, uid); // as createNamespaces of operator/kubernetes/secrets.ts
       return uid;
     },
-    forgetNamespace: (name) => void namespaceUids.delete(name),
+    forgetNamespace: (name) => {
+      forgotten += 1;
+      namespaceUids.delete(name);
+    },
     readWorkload: ({ namespace, ref, signal }) =>
       send<WorkloadRead>(
         { kind: "api.workload", text: `${namespace}/${ref.kind}/${ref.name}` },

@@ -65,8 +65,8 @@ export class SimProcess {
         const farm = after ?? before;
         if (farm === undefined || !isOfInterest(before, after)) return;
         followPods();
-        if (after === undefined && !caches.farms().some(({ namespace }) => namespace === farm.namespace))
-          cluster.forgetNamespace(farm.namespace);
+        const isAlone = !caches.farms().some(({ namespace, uid }) => namespace === farm.namespace && uid !== farm.uid);
+        if ((before === undefined || after === undefined) && isAlone) cluster.forgetNamespace(farm.namespace);
         this.term?.add(farm.key);
         addAll(caches.farms().filter(({ namespace }) => namespace === farm.namespace));
       },
