@@ -239,7 +239,9 @@ export class Checker {
     const stored = this.#truth.stored(owner);
     const isThere = stored?.node !== undefined && !saysEnded(stored);
     if (!isThere && !isLive(owner)) return;
-    if ((this.#truth.cluster(owner.cluster).restoredAtMs ?? -Infinity) > by.sentAtMs) {
+    const restoredAtMs = this.#truth.cluster(owner.cluster).restoredAtMs ?? -Infinity;
+    // In one millisecond the order is not to be told; what was executed later than it was sent may have been sent before.
+    if (restoredAtMs > by.sentAtMs || (restoredAtMs === by.sentAtMs && this.#truth.nowMs > by.sentAtMs)) {
       this.counts.reborn += 1;
       return;
     }
