@@ -49,6 +49,8 @@ export interface Counts {
   takenFromElsewhere: number;
   /** Rows of another cluster given to a pod of this one, because nobody pinged as that server for as long as the WebFarm says. */
   takenFromSilent: number;
+  /** Rows removed of processes whose pod the store gave back and lost again between two live reads: the wait counted from the first. */
+  goneTwice: number;
   /** The store went back in time after the statement was sent, and the pod that had ended is there again. */
   reborn: number;
   /** Removed by approval, by RemoveAll, as surplus duplicates. */
@@ -253,6 +255,14 @@ export class Checker {
     const leastMs = waitMs(known === undefined ? owner.last : known.get(owner.uid), farm);
     if (!isThere && this.#truth.nowMs - (owner.goneAtMs ?? Infinity) >= leastMs) {
       this.counts.outlived += 1;
+      return;
+    }
+    // The wait counts from the live read that first found it gone (promise 3). A store that went back meanwhile gave the pod back and lost it
+    // again, and no read fell in between.
+    const { uid, last } = owner;
+    const goneSinceMs = this.#looks.goneSince(by.process, by.sentAtMs, { uid, namespace: last.namespace, name: last.name });
+    if (!isThere && goneSinceMs !== undefined && restoredAtMs >= goneSinceMs && by.sentAtMs - goneSinceMs >= leastMs) {
+      this.counts.goneTwice += 1;
       return;
     }
     const why = `${isLive(owner) ? "its process lives" : "it is there"}, ${isThere ? "its object has not ended" : `its object went ${owner.goneAtMs ?? "never"}`}`;
