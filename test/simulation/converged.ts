@@ -14,6 +14,8 @@ import type { World } from "./world.ts";
 
 /** Longer than every wait of the design: 300 s for a lost node, 120 s for a deletion, 10 minutes for what was removed as missing. */
 export const mostConvergenceMs = 25 * 60_000;
+/** Whatever was done is seen by then. */
+const aResyncMs = 31_000;
 /** Of one operator and farm: a workload that is not there while pods appear that nobody owns is looked for once a second. */
 const mostPassesASecond = 1.5;
 const passesAtOnce = 200;
@@ -46,17 +48,15 @@ export async function endFaults(world: World): Promise<void> {
   await world.settle();
 }
 
-/** Answers what is still wrong when the time is over; empty: converged. Returns as soon as nothing is wrong. */
+/** Answers what is still wrong when the time is over; empty: converged. Returns as soon as nothing is wrong, and stays so when all is at rest. */
 export async function untilConverged(world: World): Promise<readonly string[]> {
   await endFaults(world);
   const endMs = world.truth.nowMs + mostConvergenceMs;
   const passesBefore = new Map(world.processes().map((process) => [process.name, process.passes]));
-  let wrong = whatIsWrong(world.truth);
-  while (wrong.length > 0 && world.truth.nowMs < endMs) {
-    const nextMs = world.nextDueMs();
-    if (nextMs === Infinity) break;
-    await world.pass(Math.max(1, Math.min(nextMs, endMs) - world.truth.nowMs));
-    wrong = whatIsWrong(world.truth);
+  let wrong = await whenAtRest(world, endMs);
+  if (wrong.length === 0) {
+    await world.pass(aResyncMs);
+    wrong = await whenAtRest(world, endMs);
   }
   const seconds = mostConvergenceMs / 1_000 - (endMs - world.truth.nowMs) / 1_000;
   const farms = Math.max(1, ...[...world.truth.clusters.values()].map(({ api }) => api.farms.size));
@@ -66,6 +66,17 @@ export async function untilConverged(world: World): Promise<readonly string[]> {
     .filter(({ name, passes }) => passes - (passesBefore.get(name) ?? 0) > most)
     .map(({ name, passes }) => `${name} made ${passes} passes`);
   return [...wrong, ...spun];
+}
+
+/** Until nothing is wrong, no kubelet has anything to do and no late statement is under way; or until there is no time left. */
+async function whenAtRest(world: World, endMs: number): Promise<readonly string[]> {
+  const { truth } = world;
+  for (let wrong = whatIsWrong(truth); ; wrong = whatIsWrong(truth)) {
+    const nextMs = world.nextDueMs();
+    const isAtRest = wrong.length === 0 && truth.agenda.length === 0;
+    if (isAtRest || truth.nowMs >= endMs || nextMs === Infinity) return wrong;
+    await world.pass(Math.max(1, Math.min(nextMs, endMs) - truth.nowMs));
+  }
 }
 
 /** One sentence for each thing that is not as it should be at rest. */
