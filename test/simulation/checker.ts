@@ -49,8 +49,11 @@ export interface Counts {
   takenFromElsewhere: number;
   /** Rows of another cluster given to a pod of this one, because nobody pinged as that server for as long as the WebFarm says. */
   takenFromSilent: number;
-  /** Rows removed of processes whose pod the store gave back and lost again between two live reads: the wait counted from the first. */
-  goneTwice: number;
+  /**
+   * Rows removed by a process that has not listed the pods since the store went back: it cannot know yet that ends and waits from before
+   * count no longer, and its live read found the pod gone once more.
+   */
+  unaware: number;
   /** The store went back in time after the statement was sent, and the pod that had ended is there again. */
   reborn: number;
   /** Removed by approval, by RemoveAll, as surplus duplicates. */
@@ -70,7 +73,17 @@ const smallestGraceSeconds = 30;
 
 export class Checker {
   readonly counts: Counts = {
-    ...{ outlived: 0, handedOverAlive: 0, takenFromElsewhere: 0, takenFromSilent: 0, reborn: 0, approved: 0, removeAll: 0, duplicates: 0 },
+    ...{
+      outlived: 0,
+      handedOverAlive: 0,
+      takenFromElsewhere: 0,
+      takenFromSilent: 0,
+      unaware: 0,
+      reborn: 0,
+      approved: 0,
+      removeAll: 0,
+      duplicates: 0,
+    },
     ...{ removed: 0, inserted: 0, marked: 0, afterLease: 0 },
   };
   readonly #truth: Truth;
@@ -239,9 +252,11 @@ export class Checker {
   /** The pod `owner` has lost a row with its mark. */
   #judgeLoss(owner: PodRecord, deed: string, after: RowObject | undefined, by: OperatorWriter, farm: FarmHistory): void {
     const stored = this.#truth.stored(owner);
-    const isThere = stored?.node !== undefined && !saysEnded(stored);
-    if (!isThere && !isLive(owner)) return;
     const restoredAtMs = this.#truth.cluster(owner.cluster).restoredAtMs ?? -Infinity;
+    // Whatever is said of an ended pod afterwards, as by a taint of its node, it stays ended, unless the store goes back.
+    const isOver = (owner.process.endedAtMs ?? -Infinity) > restoredAtMs;
+    const isThere = stored?.node !== undefined && !saysEnded(stored) && !isOver;
+    if (!isThere && !isLive(owner)) return;
     // In one millisecond the order is not to be told; what was executed later than it was sent may have been sent before.
     if (restoredAtMs > by.sentAtMs || (restoredAtMs === by.sentAtMs && this.#truth.nowMs > by.sentAtMs)) {
       this.counts.reborn += 1;
@@ -251,18 +266,14 @@ export class Checker {
       this.counts.handedOverAlive += 1;
       return;
     }
+    if (!isThere && this.#truth.isUnaware(by.process, owner.cluster)) {
+      this.counts.unaware += 1;
+      return;
+    }
     const known = this.#truth.watchedProcesses.get(by.process);
     const leastMs = waitMs(known === undefined ? owner.last : known.get(owner.uid), farm);
     if (!isThere && this.#truth.nowMs - (owner.goneAtMs ?? Infinity) >= leastMs) {
       this.counts.outlived += 1;
-      return;
-    }
-    // The wait counts from the live read that first found it gone (promise 3). A store that went back meanwhile gave the pod back and lost it
-    // again, and no read fell in between.
-    const { uid, last } = owner;
-    const goneSinceMs = this.#looks.goneSince(by.process, by.sentAtMs, { uid, namespace: last.namespace, name: last.name });
-    if (!isThere && goneSinceMs !== undefined && restoredAtMs >= goneSinceMs && by.sentAtMs - goneSinceMs >= leastMs) {
-      this.counts.goneTwice += 1;
       return;
     }
     const why = `${isLive(owner) ? "its process lives" : "it is there"}, ${isThere ? "its object has not ended" : `its object went ${owner.goneAtMs ?? "never"}`}`;

@@ -28,23 +28,7 @@ export class Looks {
       .get(process)
       ?.findLast(({ atMs, namespace, name }) => atMs <= byMs && namespace === pod.namespace && (name === undefined || name === pod.name));
   }
-
-  /** Since when each look of the process has found that pod gone; undefined: the last one found it, or there was none. */
-  goneSince(
-    process: string,
-    byMs: WallMs,
-    pod: { readonly namespace: string; readonly name: string; readonly uid: string },
-  ): WallMs | undefined {
-    const looks = (this.#byProcess.get(process) ?? []).filter(
-      ({ atMs, namespace, name }) => atMs <= byMs && namespace === pod.namespace && (name === undefined || name === pod.name),
-    );
-    const lastFound = looks.findLastIndex((look) => showsPod(look, pod.uid));
-    return looks[lastFound + 1]?.atMs;
-  }
 }
-
-/** Whether the look shows the pod with that UID, not ended. */
-const showsPod = (look: Look, uid: string): boolean => look.pods.some((pod) => pod.uid === uid && !saysEnded(pod));
 
 /** The pod was there, bound and not terminating. */
 export function showsBound(look: Look | undefined, uid: string | undefined): boolean {

@@ -90,6 +90,8 @@ export interface CachesOptions {
   readonly api: ApiServer;
   readonly onPod: (before: Pod | undefined, after: Pod | undefined) => void;
   readonly onPodsSynced: (namespace: string) => void;
+  /** Before the list is taken over. */
+  readonly onPodsListed?: () => void;
   readonly onFarm: (before: WebFarm | undefined, after: WebFarm | undefined) => void;
   readonly onFarmsSynced: () => void;
   readonly onLease: (lease: LeaseObject | undefined) => void;
@@ -235,7 +237,10 @@ export class SimCaches implements Watcher {
       list: () => [...api.pods.values()].filter((pod) => pod.namespace === namespace),
       onPut: (pod) => cache.put(asPod(pod), "event"),
       onDelete: (pod) => cache.remove(asPod(pod)),
-      onList: (pods) => cache.replace(new Map(pods.map((pod) => [pod.uid, asPod(pod)]))),
+      onList: (pods) => {
+        this.#options.onPodsListed?.();
+        cache.replace(new Map(pods.map((pod) => [pod.uid, asPod(pod)])));
+      },
       onRewind: () => ledger.forgetEnds(),
       onSynced: () => this.#options.onPodsSynced(namespace),
     });

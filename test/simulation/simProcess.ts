@@ -7,9 +7,9 @@ import type { WebFarm } from "../../operator/farm/model.ts";
 import type { FarmEvent } from "../../operator/pass/ports.ts";
 import { executeLate, obstacle, takeFault, timeout } from "./effects.ts";
 import type { FaultAction } from "./effects.ts";
+import type { PodObject } from "./objects.ts";
 import { asPodObject, SimCaches } from "./simCaches.ts";
 import { SimClock } from "./simClock.ts";
-import type { PodObject } from "./objects.ts";
 import { SimEffect } from "./simEffect.ts";
 import { SimLeaseStore } from "./simLease.ts";
 import type { SimOperator, SimOperatorOptions } from "./simOperator.ts";
@@ -60,6 +60,7 @@ export class SimProcess {
         seen.set(pod.uid, asPodObject(pod));
         this.term?.podChanged(pod.namespace, before, after);
       },
+      onPodsListed: () => truth.notePodsListed(name, options.cluster),
       onPodsSynced: (namespace) => addAll(caches.farms().filter((farm) => farm.namespace === namespace)),
       onFarm: (before, after) => {
         const farm = after ?? before;

@@ -51,6 +51,8 @@ export interface Cluster {
   controllersRest: boolean;
   /** When the store was last taken back. */
   restoredAtMs: WallMs | undefined;
+  /** How often it was. */
+  restores: number;
   /** Of each workload, how many pods it has made: their names never come back. */
   readonly made: Map<string, number>;
 }
@@ -79,6 +81,7 @@ export class Truth {
   onCommit: Witness = { row: () => undefined, gate: () => undefined, farm: () => undefined, lease: () => undefined, look: () => undefined };
   /** Called for each pod that was written or removed, and for all after a restore. */
   onPod: (record: PodRecord) => void = () => undefined;
+  readonly #restoresKnown = new Map<string, number>();
   #agenda: Due[] = [];
   #sequence = 0;
   readonly #made = new Map<string, number>();
@@ -87,7 +90,7 @@ export class Truth {
     const known = this.clusters.get(name);
     if (known !== undefined) return known;
     const api = new ApiServer(name);
-    const cluster: Cluster = { api, cutNodes: new Set(), controllersRest: false, made: new Map(), restoredAtMs: undefined };
+    const cluster: Cluster = { api, cutNodes: new Set(), controllersRest: false, made: new Map(), restoredAtMs: undefined, restores: 0 };
     api.onFarm = (before, after) => this.onCommit.farm({ atMs: this.nowMs, cluster: name, before, after });
     api.watchers.add({
       onEvent: (event) => {
@@ -115,6 +118,17 @@ export class Truth {
     const committed = { ...opening, atMs: this.nowMs };
     this.gateOpenings.push(committed);
     this.onCommit.gate(committed);
+  }
+
+  /** The process lists the pods of its cluster, and so learns that the store went back. */
+  notePodsListed(process: string, cluster: string): void {
+    this.#restoresKnown.set(process, this.cluster(cluster).restores);
+  }
+
+  /** The store went back since the process last listed the pods. */
+  isUnaware(process: string, cluster: string): boolean {
+    const known = this.#restoresKnown.get(process);
+    return known !== undefined && known < this.cluster(cluster).restores;
   }
 
   noteLook(look: Omit<Look, "atMs">): void {
@@ -222,6 +236,7 @@ export class Truth {
 
   #noteRestore(cluster: string, api: ApiServer): void {
     this.cluster(cluster).restoredAtMs = this.nowMs;
+    this.cluster(cluster).restores += 1;
     for (const record of this.records.values()) {
       if (record.cluster !== cluster) continue;
       const pod = api.pods.get(key(record.last.namespace, record.last.name));
