@@ -16,6 +16,7 @@ import type { DatabaseProblem, Pod, PodView, ServerRow } from "../farm/model.ts"
 import type { Observation } from "../farm/observation.ts";
 import type { Insert, Plan, Remark } from "../farm/plan.ts";
 import type { Actions } from "../farm/policy.ts";
+import { whereabouts } from "../farm/rows.ts";
 import { comparable } from "../farm/serverName.ts";
 import { readBack } from "./observe.ts";
 import { isDatabaseFailure } from "./ports.ts";
@@ -74,9 +75,9 @@ export async function apply(pass: Pass, wanted: Actions): Promise<Applied> {
       )),
     );
     const atMs = pass.clock.now();
-    const confirmed = actions.removals.flatMap(
-      (removal) => confirmGone(removal, live(comparable(removal.row.name)), pass.observation.members, atMs) ?? [],
-    );
+    const confirmed = actions.removals
+      .filter(isSeenEndStill(pass.observation))
+      .flatMap((removal) => confirmGone(removal, live(comparable(removal.row.name)), pass.observation.members, atMs) ?? []);
     const removal = await remove(pass, confirmed, done.refused);
     done.removed.push(...removal.removed);
     bindingsRemain = removal.bindingsRemain;
@@ -91,6 +92,14 @@ export async function apply(pass: Pass, wanted: Actions): Promise<Applied> {
   }
   return { ...done, bindingsRemain, outcome: { refused: done.refused, ...(problem !== undefined && { problem }) } };
 }
+
+/** The store may have gone back since the plan was made: then the end that was seen is an end no more. */
+const isSeenEndStill =
+  (observation: Observation) =>
+  ({ row, evidence }: Actions["removals"][number]): boolean => {
+    const mark = readMark(row.guid);
+    return evidence !== "ended" || (mark !== undefined && whereabouts(mark.pod, observation).kind === "ended");
+  };
 
 /** Rows that the server would not change or delete a moment ago are not tried again before their time. */
 function withoutRefused(wanted: Actions, { memory }: FarmState): { readonly actions: Actions; readonly refused: Outcome["refused"] } {
