@@ -270,6 +270,12 @@ describe("it lets pass and counts", () => {
     expect(checker.counts.removeAll).toBe(2);
   });
 
+  test("the row of a pod that had ended when its node was given up", async () => {
+    await does("operator A pauses for 1s after its effect 1", "pod shop-b completes", "node n2 is given up by taint", "5s pass");
+    expect(truth.database("main").rowNamed("shop-b")).toBeUndefined();
+    expect(rules()).toEqual([]);
+  });
+
   test("what people do", async () => {
     await does("a person deletes row shop-a", "a person renames row old to older", "1s pass");
     expect(rules()).toEqual([]);

@@ -50,8 +50,8 @@ export interface Counts {
   /** Rows of another cluster given to a pod of this one, because nobody pinged as that server for as long as the WebFarm says. */
   takenFromSilent: number;
   /**
-   * Rows removed by a process that has not listed the pods since the store went back: it cannot know yet that ends and waits from before
-   * count no longer, and its live read found the pod gone once more.
+   * Rows removed by a process that no list has shown that the store went back: it cannot know that ends and waits from before count no
+   * longer, and its live read found the pod gone once more.
    */
   unaware: number;
   /** The store went back in time after the statement was sent, and the pod that had ended is there again. */

@@ -90,7 +90,7 @@ export interface CachesOptions {
   readonly api: ApiServer;
   readonly onPod: (before: Pod | undefined, after: Pod | undefined) => void;
   readonly onPodsSynced: (namespace: string) => void;
-  /** Before the list is taken over. */
+  /** A list has shown what the store is now: the first one, or one whose version shows that the store went back. */
   readonly onPodsListed?: () => void;
   readonly onFarm: (before: WebFarm | undefined, after: WebFarm | undefined) => void;
   readonly onFarmsSynced: () => void;
@@ -237,12 +237,15 @@ export class SimCaches implements Watcher {
       list: () => [...api.pods.values()].filter((pod) => pod.namespace === namespace),
       onPut: (pod) => cache.put(asPod(pod), "event"),
       onDelete: (pod) => cache.remove(asPod(pod)),
-      onList: (pods) => {
+      onList: (pods) => cache.replace(new Map(pods.map((pod) => [pod.uid, asPod(pod)]))),
+      onRewind: () => {
+        ledger.forgetEnds();
         this.#options.onPodsListed?.();
-        cache.replace(new Map(pods.map((pod) => [pod.uid, asPod(pod)])));
       },
-      onRewind: () => ledger.forgetEnds(),
-      onSynced: () => this.#options.onPodsSynced(namespace),
+      onSynced: () => {
+        this.#options.onPodsListed?.();
+        this.#options.onPodsSynced(namespace);
+      },
     });
     return { stream, cache, ledger };
   }

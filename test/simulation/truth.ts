@@ -120,12 +120,12 @@ export class Truth {
     this.onCommit.gate(committed);
   }
 
-  /** The process lists the pods of its cluster, and so learns that the store went back. */
+  /** A list has shown the process what the store is now, and that it went back if it did. */
   notePodsListed(process: string, cluster: string): void {
     this.#restoresKnown.set(process, this.cluster(cluster).restores);
   }
 
-  /** The store went back since the process last listed the pods. */
+  /** The store went back and nothing has shown it to the process: its lists had versions that had grown past those that it knew. */
   isUnaware(process: string, cluster: string): boolean {
     const known = this.#restoresKnown.get(process);
     return known !== undefined && known < this.cluster(cluster).restores;
