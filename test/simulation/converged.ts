@@ -12,8 +12,8 @@ import { isLive, saysEnded } from "./truth.ts";
 import type { Cluster, Truth } from "./truth.ts";
 import type { World } from "./world.ts";
 
-/** Longer than every wait of the design: 300 s for a lost node, 120 s for a deletion, 10 minutes for what was removed as missing. */
-export const mostConvergenceMs = 25 * 60_000;
+/** Longer than every wait of the design, also where a rollout waits the 300 s of failOpenSeconds for each of its pods. */
+export const mostConvergenceMs = 60 * 60_000;
 /** Whatever was done is seen by then. */
 const aResyncMs = 31_000;
 /** Of one operator and farm: a workload that is not there while pods appear that nobody owns is looked for once a second. */
