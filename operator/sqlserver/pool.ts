@@ -36,6 +36,8 @@ export class TargetPool {
   readonly #options: PoolOptions;
   readonly #places = new Places(mostConnections);
   #opening: Promise<sql.ConnectionPool> | undefined;
+  /** Of the one that is being opened, or open. */
+  #abandoned = new AbortController();
   #generation = 0;
   #problem: DatabaseProblem | undefined;
   #problems = 0;
@@ -79,8 +81,10 @@ export class TargetPool {
     if (opening !== undefined) void this.#close(opening);
   }
 
+  /** Resolves when the connections are closed, or after two seconds. A login that is under way then ends by itself; none begins any more. */
   async close(): Promise<void> {
     this.#idle?.cancel();
+    this.#abandoned.abort(nobodyWaits());
     const opening = this.#opening;
     this.#opening = undefined;
     this.#generation += 1;
@@ -151,6 +155,7 @@ export class TargetPool {
   async #open(): Promise<sql.ConnectionPool> {
     const { clock, log, applicationName, gate } = this.#options;
     const abandoned = new AbortController();
+    this.#abandoned = abandoned;
     const pool = newDriverPool(this.target, applicationName, gate, abandoned.signal);
     // Without a listener an idle connection that breaks would end the process. What it broke for, the next request finds out.
     pool.on("error", (error: unknown) => {
@@ -161,7 +166,7 @@ export class TargetPool {
     try {
       await withDeadline(clock, this.target.connectTimeoutMs + 5_000, connecting);
     } catch (error) {
-      abandoned.abort(new Error("Cannot log in: nobody waits for it any more"));
+      abandoned.abort(nobodyWaits());
       // A pool cannot be closed while it connects.
       connecting.then(
         () => this.#close(Promise.resolve(pool)),
@@ -180,12 +185,15 @@ export class TargetPool {
     });
   }
 
+  /** Without an error: why an opening failed is told to those who wait for it. */
   async #close(opening: Promise<sql.ConnectionPool>): Promise<void> {
-    const pool = await opening.catch(() => undefined);
-    if (pool === undefined) return;
+    const closing = opening.then(
+      (pool) => pool.close(),
+      () => undefined,
+    );
     try {
-      // Waits for borrowed connections, so for ever behind a dead link.
-      await withDeadline(this.#options.clock, closeMs, pool.close());
+      // Waits for a login under way and for borrowed connections, so for ever behind a dead link.
+      await withDeadline(this.#options.clock, closeMs, closing);
     } catch (error) {
       const { problem } = classify(error, doingAt(this.target, "connect"));
       this.#options.log.debug("Connections to a database could not be closed in time", {
@@ -195,3 +203,5 @@ export class TargetPool {
     }
   }
 }
+
+const nobodyWaits = (): Error => new Error("Cannot log in: nobody waits for it any more");

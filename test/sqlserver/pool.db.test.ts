@@ -9,7 +9,7 @@ import { TargetPool } from "../../operator/sqlserver/pool.ts";
 import type { Statement } from "../../operator/sqlserver/statements.ts";
 import type { DatabaseMaterial } from "../../operator/farm/model.ts";
 import { targetOf } from "../../operator/sqlserver/target.ts";
-import { FakeClock } from "../controller/fakeClock.ts";
+import { FakeClock, settle } from "../controller/fakeClock.ts";
 import { makeCertificates } from "../database/certificates.ts";
 import { type DatabaseServer, type DatabaseServerOptions, startDatabaseServer } from "../database/server.ts";
 import { createFakeEngine, type FakeEngine, PASSWORD, USER } from "../database/wire/fakeEngine.ts";
@@ -345,6 +345,29 @@ describe("without need", () => {
     await pool.run(hello, [], never);
     await pool.close();
     await eventually(() => server.connections() === 0);
+  });
+
+  test("close does not wait for a server that does not answer, and no login begins after it", async () => {
+    const clock = new FakeClock();
+    const { pool, server, another } = await rig({ clock, string: ";Encrypt=False;Connect Timeout=3" });
+    const [behind, last] = [another({}), another({})]; // the same login: each waits for its turn
+    const controller = new AbortController();
+    const reason = new Error("the operator stops");
+    server.faults.ignoreConnections();
+    const ends = [pool, behind].map((one) => expect(one.run(hello, [], controller.signal)).rejects.toBe(reason));
+    await eventually(() => server.connections() === 1);
+    controller.abort(reason);
+    await Promise.all(ends);
+    await server.faults.acceptConnections();
+    const closed: TargetPool[] = [];
+    for (const one of [pool, behind]) void one.close().then(() => closed.push(one));
+    await clock.advance(2_000);
+    await settle();
+    expect(closed).toHaveLength(2); // what connects still is left to its time-out
+    await last.run(hello, [], never);
+    const { logins } = server.faults.counts;
+    await another({}).run(hello, [], never);
+    expect(server.faults.counts.logins).toBe(logins * 2); // none of those were of `behind`
   });
 });
 
