@@ -3,7 +3,7 @@
 
 import { hasEnded, isAlive } from "./hasEnded.ts";
 import { readMark } from "./mark.ts";
-import type { Milliseconds, PodUid, ServerRow } from "./model.ts";
+import type { Milliseconds, PodUid, PodView, ServerRow } from "./model.ts";
 import type { Observation } from "./observation.ts";
 
 /** A row as it was read: another ServerID or GUID is another row. */
@@ -35,6 +35,15 @@ export interface FarmMemory {
 export interface PingWatch {
   readonly sinceMs: Milliseconds;
   readonly ping?: string;
+  /** Of a missing pod: `returnsOf` it at that time. */
+  readonly returns?: number;
+}
+
+/** How often the pod of the row's mark came back after it had gone, as far as this process saw; -1: it never saw that pod. */
+export function returnsOf(guid: string | null, pods: PodView): number {
+  const mark = readMark(guid);
+  const seen = mark === undefined ? undefined : pods.seen(mark.pod);
+  return seen === undefined ? -1 : (seen.returns ?? 0);
 }
 
 export interface LateRegistration {
@@ -77,7 +86,13 @@ export function remember(memory: FarmMemory, observation: Observation): FarmMemo
     late: { quota: memory.late.restarting.size === 0 ? 0 : memory.late.quota, restarting: restarting(memory, observation) },
     refusals: new Map([...memory.refusals].filter(([, refusal]) => refusal.retryMs > nowMs)),
     // A pod that is to be seen again was not gone, whether or not the rows can be read now: should it go again, its wait starts anew.
-    missingSince: new Map([...memory.missingSince].filter(([key]) => !isPresent(guidOf(key), observation))),
+    // The same where it came and went between two passes.
+    missingSince: new Map(
+      [...memory.missingSince].filter(
+        ([key, { returns }]) =>
+          !isPresent(guidOf(key), observation) && (returns === undefined || returns === returnsOf(guidOf(key), observation.pods)),
+      ),
+    ),
     ...(observation.farm.deletionAtMs !== undefined && { deletingSinceMs: memory.deletingSinceMs ?? nowMs }),
   };
   if (observation.table.kind !== "read") return next;

@@ -50,6 +50,8 @@ export interface SeenPod {
   readonly presence: "present" | "deleted" | "listedGone";
   /** This process saw it ended (`hasEnded`); forgotten when the store went back in time. */
   readonly ended: boolean;
+  /** How often the store gave it back after it was gone, or may have; absent: never. Whoever waits for its end begins anew. */
+  readonly returns?: number;
 }
 
 /** The pods of one namespace, from the cache. */

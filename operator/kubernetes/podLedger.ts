@@ -32,7 +32,8 @@ export class PodLedger {
    */
   forgetEnds(): void {
     for (const [hash, seen] of this.#present) this.#present.set(hash, { ...seen, ended: false });
-    for (const [hash, seen] of this.#gone) this.#gone.set(hash, { ...seen, presence: "listedGone", ended: false });
+    for (const [hash, seen] of this.#gone)
+      this.#gone.set(hash, { ...seen, presence: "listedGone", ended: false, returns: (seen.returns ?? 0) + 1 });
   }
 
   #put(pod: Pod): void {
@@ -41,8 +42,10 @@ export class PodLedger {
     const isSame = before?.pod.uid === pod.uid;
     // A UID never comes back: the store went back in time, also where a restore raised its versions.
     if (this.#gone.get(hash)?.pod.uid === pod.uid) this.forgetEnds();
+    const { returns } = (isSame ? before : this.#gone.get(hash)) ?? {};
     this.#gone.delete(hash);
-    this.#present.set(hash, { pod, presence: "present", ended: hasEnded(pod) || (isSame && before.ended) });
+    const ended = hasEnded(pod) || (isSame && before.ended);
+    this.#present.set(hash, { pod, presence: "present", ended, ...(returns !== undefined && { returns }) });
   }
 
   #leave(pod: Pod, how: ChangeHow): void {
@@ -54,7 +57,7 @@ export class PodLedger {
     // An unbound pod is deleted in one step: its last state says nothing of the deletion, and no kubelet ever had it. What a list does not
     // have was last seen in a time that may be lost.
     const isSeenEnd = before.ended || (how === "event" && (hasEnded(pod) || pod.node === undefined));
-    this.#gone.set(hash, { pod, presence: how === "event" ? "deleted" : "listedGone", ended: isSeenEnd });
+    this.#gone.set(hash, { ...before, pod, presence: how === "event" ? "deleted" : "listedGone", ended: isSeenEnd });
     if (this.#gone.size <= this.#mostGone) return;
     const [oldest] = this.#gone.keys();
     if (oldest !== undefined) this.#gone.delete(oldest);

@@ -9,7 +9,7 @@ import type { ApprovalRef } from "../farm/approval.ts";
 import { confirmGone, isPodMissing, mayTakeRow, namesArePodNames } from "../farm/confirm.ts";
 import type { ConfirmedGone, LiveRead } from "../farm/confirm.ts";
 import { registeredLate } from "../farm/lateRegistration.ts";
-import { rowKey } from "../farm/memory.ts";
+import { returnsOf, rowKey } from "../farm/memory.ts";
 import { readMark } from "../farm/mark.ts";
 import type { Refusal } from "../farm/memory.ts";
 import type { DatabaseProblem, Pod, PodView, ServerRow } from "../farm/model.ts";
@@ -76,7 +76,7 @@ export async function apply(pass: Pass, wanted: Actions): Promise<Applied> {
     );
     const atMs = pass.clock.now();
     const confirmed = actions.removals
-      .filter(isSeenEndStill(pass.observation))
+      .filter(isStillSo(pass))
       .flatMap((removal) => confirmGone(removal, live(comparable(removal.row.name)), pass.observation.members, atMs) ?? []);
     const removal = await remove(pass, confirmed, done.refused);
     done.removed.push(...removal.removed);
@@ -93,12 +93,22 @@ export async function apply(pass: Pass, wanted: Actions): Promise<Applied> {
   return { ...done, bindingsRemain, outcome: { refused: done.refused, ...(problem !== undefined && { problem }) } };
 }
 
-/** The store may have gone back since the plan was made: then the end that was seen is an end no more. */
-const isSeenEndStill =
-  (observation: Observation) =>
+/** The store may have gone back since the plan was made: then the end that was seen, or waited for, is an end no more. */
+const isStillSo =
+  ({ observation, state }: Pass) =>
   ({ row, evidence }: Actions["removals"][number]): boolean => {
     const mark = readMark(row.guid);
-    return evidence !== "ended" || (mark !== undefined && whereabouts(mark.pod, observation).kind === "ended");
+    switch (evidence) {
+      case "ended":
+        return mark !== undefined && whereabouts(mark.pod, observation).kind === "ended";
+      case "missing": {
+        const returns = state.memory.missingSince.get(rowKey(row))?.returns;
+        return returns === undefined || returns === returnsOf(row.guid, observation.pods);
+      }
+      case "removeAll":
+      case "approved":
+        return true;
+    }
   };
 
 /** Rows that the server would not change or delete a moment ago are not tried again before their time. */
@@ -348,11 +358,11 @@ async function readLive(pass: Pass, { names, how }: LiveNeeds): Promise<LiveRead
 
 /** The wait for a missing pod begins when a live read finds it gone, and is forgotten when one finds it. */
 function noteWaits(pass: Pass, live: Live): void {
-  const { state, plan, clock } = pass;
+  const { state, plan, clock, observation } = pass;
   const missingSince = new Map(state.memory.missingSince);
   for (const row of plan.unconfirmed) {
     if (isTrue(live(comparable(row.name)), (read) => isPodMissing(row, read)))
-      missingSince.set(rowKey(row), watchOf(state, row, clock.monotonic()));
+      missingSince.set(rowKey(row), { ...watchOf(state, row, clock.monotonic()), returns: returnsOf(row.guid, observation.pods) });
   }
   for (const { row, evidence } of plan.removals) {
     const read = live(comparable(row.name));

@@ -22,7 +22,7 @@ export function heedPings(state: FarmState, { table, identity, nowMs }: Observat
   const restart = (map: Map<RowKey, PingWatch>, row: ServerRow): void => {
     const watch = map.get(rowKey(row));
     const fresh = watchOf(state, row, nowMs);
-    if (watch !== undefined && watch.ping !== fresh.ping) map.set(rowKey(row), fresh);
+    if (watch !== undefined && watch.ping !== fresh.ping) map.set(rowKey(row), { ...watch, ...fresh });
   };
   for (const row of table.read.rows) {
     const kin = kinship(row, identity);

@@ -97,12 +97,13 @@ export interface Gone {
   readonly pod: Pod;
   readonly presence?: "deleted" | "listedGone";
   readonly ended?: boolean;
+  readonly returns?: number;
 }
 
 /** Pods in the cache, and pods that this process saw and that are gone. */
 export function podView(pods: readonly Pod[], gone: readonly Gone[] = [], synced = true): PodView {
   const seen = new Map<string, SeenPod>();
-  for (const one of gone) seen.set(podHash(one.pod.uid), { pod: one.pod, presence: one.presence ?? "deleted", ended: one.ended ?? false });
+  for (const one of gone) seen.set(podHash(one.pod.uid), { presence: "deleted", ended: false, ...one });
   for (const one of pods) seen.set(podHash(one.uid), { pod: one, presence: "present", ended: false });
   return deepFreeze({ synced, pods, seen: (hash) => seen.get(hash) });
 }

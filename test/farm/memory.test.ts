@@ -46,6 +46,15 @@ describe("the moments of a row", () => {
     expect(seeing({ rows: [row], pods: [ended()] }, moments).missingSince.size).toBe(1);
     expect(seeing({ rows: [row], gone: [{ pod: a }] }, moments).missingSince.size).toBe(1);
   });
+  test("a pod that came back and went again since the wait began starts it anew, also one that was never seen before", () => {
+    const since = (returns: number): FarmMemory => memory({ missingSince: new Map([[rowKey(row), { sinceMs: 1, returns }]]) });
+    const size = (gone: Scene["gone"], before: FarmMemory): number => seeing({ rows: [row], gone: gone ?? [] }, before).missingSince.size;
+    expect(size([{ pod: a }], since(0))).toBe(1);
+    expect(size([{ pod: a, returns: 2 }], since(2))).toBe(1);
+    expect(size([{ pod: a, returns: 2 }], since(1))).toBe(0);
+    expect(size([], since(-1))).toBe(1);
+    expect(size([{ pod: a }], since(-1))).toBe(0);
+  });
   test("a namesake of another UID does not", () =>
     expect(seeing({ rows: [row], pods: [pod({ uid: uid("x") })] }, moments).missingSince.size).toBe(1));
 });

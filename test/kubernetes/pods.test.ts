@@ -209,6 +209,21 @@ describe("a ledger", () => {
     expect(seenEnd(ledger, "b")).toEqual({ presence: "listedGone", ended: false });
   });
 
+  test("counts how often the store gave a pod back, or may have", () => {
+    const ledger = new PodLedger();
+    const returns = (): number | undefined => ledger.seen(hashOf("a"))?.returns;
+    ledger.note(undefined, pod("a"), "event");
+    ledger.note(pod("a"), undefined, "event");
+    expect(returns()).toBeUndefined();
+    ledger.note(undefined, pod("a"), "event");
+    expect(returns()).toBe(1);
+    ledger.note(pod("a"), pod("a", { phase: "Failed" }), "event");
+    ledger.note(pod("a"), undefined, "listed");
+    expect(returns()).toBe(1);
+    ledger.forgetEnds();
+    expect(returns()).toBe(2);
+  });
+
   test("takes no list of a time before it for an end that it saw in the time that was lost", () => {
     const ledger = new PodLedger();
     ledger.note(undefined, pod("a", { phase: "Failed" }), "event");
