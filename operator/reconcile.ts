@@ -96,7 +96,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const decision = await decide(observing, observed, state, signal);
     const actions = permitted(decision.plan, decision.authority);
     const hold = await holdFinalizer(cluster, farm, actions, state, signal);
-    if (hold.kind === "lost") return afterLostRace(state);
+    if (hold.kind === "lost") return await withoutHold(decision, state, signal);
     if (farm.deletionAtMs === undefined) state.lostRaces = 0; // letting it go may lose races too
     const applied = await applyHeld(observed, decision, hold, actions, state, signal);
     const observation = { ...withRows(decision.observation, state), farm: newest(cached, state) };
@@ -112,6 +112,13 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       state,
       signal,
     );
+  }
+
+  /** Nothing goes to the database or into the status, but gates do not wait for a cache that lags behind (promise 4). */
+  async function withoutHold(decision: Decision, state: FarmState, signal: AbortSignal): Promise<Result> {
+    const gates = await openGates(options, { ...decision, outcome: nothingApplied.outcome }, state, signal);
+    const again = afterLostRace(state);
+    return gates.error === undefined ? again : { kind: "failed", error: gates.error };
   }
 
   /** Nothing is written without the finalizer, or without a database; nothing is asked where nothing is to be done. */

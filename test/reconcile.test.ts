@@ -195,6 +195,18 @@ describe("a gate opens after failOpenSeconds", () => {
   });
 });
 
+test("a gate opens after failOpenSeconds also while a cache that lags behind loses the race for the finalizer", async () => {
+  if (world.farm === undefined) throw new Error("There is no WebFarm");
+  world.stale.set(world.farm.key, world.farm);
+  world.change({ labels: {} } as object);
+  world.put(gated());
+  await world.settle(290_000);
+  expect(world.gates.size).toBe(0);
+  await world.settle(70_000);
+  expect(world.gates.get("shop-a")).toBe("FailOpen");
+  expect(names()).toEqual([]);
+});
+
 describe("a WebFarm that is deleted", () => {
   const deleteFarm = (): void => world.change({ deletionAtMs: world.clock.now(), generation: 2 });
 
