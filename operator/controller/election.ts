@@ -259,12 +259,13 @@ class Elector implements Election {
 
   async #release(): Promise<void> {
     const { clock, log, metrics } = this.#options;
-    const wasHeld = this.#held !== undefined;
+    const held = this.#held;
     this.#letGo();
-    if (wasHeld) metrics?.leading(false);
+    if (held !== undefined) metrics?.leading(false);
     try {
       for (let tries = 0; this.#sent.size > 0 && tries < releaseTries; tries += 1) {
-        const { record } = tries === 0 && wasHeld && this.#sighting !== undefined ? this.#sighting : await this.#look();
+        // By what was granted, not by what was last sighted: a watch may tell late what was written before.
+        const { record } = tries === 0 && held !== undefined ? held : await this.#look();
         if (record === undefined || !this.#isOurs(record)) return;
         if ((await this.#write(released(record, clock.now()))) === undefined) continue;
         log.info("Released the lease");

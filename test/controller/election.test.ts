@@ -497,6 +497,38 @@ test("A claim that is granted in the moment of the stop begins no term, and is l
   expect(updates).toEqual([expect.objectContaining({ holder: "", version: "1" })]);
 });
 
+test("A leader that stops hands over also when its watch tells what it wrote before only now", async () => {
+  const clock = new FakeClock();
+  const stood: LeaseRecord[] = [];
+  let tell: (record: LeaseRecord | undefined) => void = () => undefined;
+  const write = (sent: LeaseRecord): Promise<LeaseWrite> => {
+    if (sent.version !== String(stood.length)) return Promise.resolve({ kind: "lost" });
+    const record = { ...sent, version: String(stood.length + 1) };
+    stood.push(record);
+    return Promise.resolve({ kind: "written", record });
+  };
+  const election = createElection({
+    ...{ clock, random: () => 0, identity: "A", log: recordingLog() },
+    onAcquired: () => undefined,
+    onLost: () => Promise.resolve(),
+    store: {
+      read: () => Promise.resolve(stood.at(-1)),
+      create: (sent) => write({ ...sent, version: "0" }),
+      update: write,
+      watch: (onChange) => {
+        tell = onChange;
+        return { stop: () => Promise.resolve() };
+      },
+    },
+  });
+  election.start();
+  await clock.advance(2 * retryMs);
+  expect(stood).toHaveLength(3);
+  tell(stood[1]);
+  await election.stop(() => Promise.resolve());
+  expect(stood.at(-1)).toMatchObject({ holder: "", leaseSeconds: 1 });
+});
+
 test("An election starts once", () => {
   const process = createLeaseWorld().start();
   expect(process.election.isAlive()).toBe(true);
