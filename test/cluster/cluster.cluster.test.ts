@@ -82,6 +82,22 @@ it("comes back with its objects after the API server and etcd were killed", asyn
   expect(await cluster.kubectl(["get", "namespace", "kept", "-o", "name"])).toBe("namespace/kept\n");
 }, 60_000);
 
+it("goes back to what was saved, with the versions of that time, and not to anything later", async () => {
+  await using cluster = await startCluster({ components: "apiserver" });
+  await expect(cluster.restoreStore()).rejects.toThrow("never saved");
+  await cluster.kubectl(["create", "namespace", "kept"]);
+  await cluster.saveStore();
+  const versionOf = async (name: string): Promise<number> =>
+    Number(await cluster.kubectl(["create", "namespace", name, "-o", "jsonpath={.metadata.resourceVersion}"]));
+  const saved = await versionOf("lost");
+  await cluster.restoreStore();
+  expect(await cluster.kubectl(["get", "namespace", "kept", "-o", "name"])).toBe("namespace/kept\n");
+  await expect(cluster.kubectl(["get", "namespace", "lost"])).rejects.toThrow("not found");
+  await cluster.restoreStore();
+  const again = await versionOf("lost");
+  expect(again).toBeLessThan(saved + 50);
+}, 60_000);
+
 it("is cleared away by the next start when its owner was killed, while a living owner's stays", async () => {
   await using mine = await startCluster({ components: "apiserver" });
   await using foreign = await startInAnotherProcess();

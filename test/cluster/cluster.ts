@@ -17,6 +17,7 @@ import { erase, newDirectory, ownIdentity, sweep, writeFootprint } from "./footp
 import { createNodes, nodesReady } from "./nodes.ts";
 import { end, identify, isAlive, kill } from "./processes.ts";
 import type { ProcessIdentity } from "./processes.ts";
+import { putCopyBack, takeCopy } from "./storeCopy.ts";
 
 export interface ClusterOptions {
   /** "apiserver" leaves out controllers, scheduler, kubelets and ServiceAccount admission; default "everything". */
@@ -32,10 +33,19 @@ export interface TestCluster extends ClusterConnection, AsyncDisposable {
   readonly killComponent: (component: Component) => Promise<void>;
   /** Starts a killed component anew, with the data and the address it had; resolves when the API server is ready. */
   readonly startComponent: (component: Component) => Promise<void>;
+  /** Remembers what etcd holds now, in place of what was remembered before; everything goes on. */
+  readonly saveStore: () => Promise<void>;
+  /**
+   * Gives etcd back what was remembered, with the versions of that time: what was written since is gone without an event. Resolves when the
+   * API server is ready on the address it had, and controllers, scheduler and kubelets have been started anew, as Kubernetes asks for: they
+   * would wait for versions that the store has not reached yet. Rejects where nothing was remembered.
+   */
+  readonly restoreStore: () => Promise<void>;
   /** Ends the processes and removes the folder; may be called twice. */
   readonly stop: () => Promise<void>;
 }
 
+const controllersAndKubelets = ["kube-controller-manager", "kube-scheduler", "kwok"] as const;
 const startsBeforeGivingUp = 3;
 const restartMs = 30_000;
 
@@ -67,7 +77,7 @@ async function start(options: ClusterOptions, programs: Readonly<Record<Componen
     await reached("the API server", () => isReady(access), { deadline, launch });
     if (everything) {
       await createNodes(access, options.nodes ?? 3);
-      for (const component of ["kube-controller-manager", "kube-scheduler", "kwok"] as const) launch.start(component);
+      for (const component of controllersAndKubelets) launch.start(component);
       await reached("the default ServiceAccount", () => hasDefaultAccount(access), { deadline, launch });
       await reached("the nodes", () => nodesReady(access), { deadline, launch });
     }
@@ -75,8 +85,26 @@ async function start(options: ClusterOptions, programs: Readonly<Record<Componen
       launch.start(component);
       return reached("the API server", () => isReady(access), { deadline: Date.now() + restartMs, launch });
     };
+    let isSaved = false;
+    const saveStore = async (): Promise<void> => {
+      const etcd = launch.identityOf("etcd");
+      if (etcd === undefined) throw new Error("Cannot save the store as no etcd runs");
+      await takeCopy(directory, etcd);
+      isSaved = true;
+    };
+    const restoreStore = async (): Promise<void> => {
+      if (!isSaved) throw new Error("Cannot restore the store as it was never saved");
+      for (const component of controlPlane.toReversed()) await launch.kill(component);
+      await putCopyBack(directory);
+      launch.start("etcd");
+      await startComponent("kube-apiserver");
+      if (everything) for (const component of controllersAndKubelets) launch.start(component);
+    };
     const connection = await connectTo(directory);
-    return { ...connection, killComponent: launch.kill, startComponent, stop: erased, [Symbol.asyncDispose]: erased };
+    return {
+      ...{ ...connection, killComponent: launch.kill, startComponent, saveStore, restoreStore },
+      ...{ stop: erased, [Symbol.asyncDispose]: erased },
+    };
   } catch (error) {
     await erased();
     throw error;
@@ -87,6 +115,7 @@ interface Launcher {
   readonly start: (component: Component) => void;
   readonly kill: (component: Component) => Promise<void>;
   readonly running: () => readonly ProcessIdentity[];
+  readonly identityOf: (component: Component) => ProcessIdentity | undefined;
   /** Says which process ended by itself, with the last lines of its log. */
   readonly ended: () => Error | undefined;
 }
@@ -121,6 +150,7 @@ function launcher(layout: Layout, programs: Readonly<Record<Component, string>>,
       write();
     },
     running: () => [...processes.values()],
+    identityOf: (component) => processes.get(component),
     ended: () => {
       const found = [...processes].find(([, identity]) => !isAlive(identity));
       return found === undefined ? undefined : endedError(directory, found[0]);

@@ -3,6 +3,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Tool } from "./assets.ts";
+import { dataOf } from "./storeCopy.ts";
 
 export const controlPlane = [
   "etcd",
@@ -107,7 +108,7 @@ function etcd({ directory, ports }: Layout): readonly string[] {
   const client = `http://127.0.0.1:${ports.etcd}`;
   const peer = `http://127.0.0.1:${ports.etcdPeer}`;
   return [
-    `--data-dir=${join(directory, "etcd")}`,
+    `--data-dir=${dataOf(directory)}`,
     `--listen-client-urls=${client}`,
     `--advertise-client-urls=${client}`,
     `--listen-peer-urls=${peer}`,

@@ -1,6 +1,6 @@
 // Knows whether a process is still the one that was written down, and ends it. A process id alone proves nothing,
 // because ids are used again: its start time belongs to it. It never looks a process up by name.
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 
 export interface ProcessIdentity {
@@ -13,7 +13,7 @@ const endMs = 5_000;
 
 /** Undefined where there is no such process, or only its zombie. */
 export function identify(pid: number): ProcessIdentity | undefined {
-  const stat = readStat(pid);
+  const stat = readStat(`/proc/${pid}/stat`);
   // The second field is the command in brackets and may itself hold blanks and brackets.
   const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
   const [state, startTime] = [fields?.[0], fields?.[19]];
@@ -22,6 +22,14 @@ export function identify(pid: number): ProcessIdentity | undefined {
 
 export function isAlive(process: ProcessIdentity): boolean {
   return identify(process.pid)?.startTime === process.startTime;
+}
+
+/** Whether every thread of it stands still (SIGSTOP, which takes its time). */
+export function isStopped({ pid }: ProcessIdentity): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((thread) => {
+    const stat = readStat(`/proc/${pid}/task/${thread}/stat`);
+    return stat === undefined || stat[stat.lastIndexOf(")") + 2] === "T"; // a thread may have ended since
+  });
 }
 
 export function kill(target: ProcessIdentity, signal: NodeJS.Signals): void {
@@ -52,9 +60,9 @@ function pidsOf(targets: readonly ProcessIdentity[]): string {
   return targets.map((target) => target.pid).join(", ");
 }
 
-function readStat(pid: number): string | undefined {
+function readStat(path: string): string | undefined {
   try {
-    return readFileSync(`/proc/${pid}/stat`, "utf8");
+    return readFileSync(path, "utf8");
   } catch (error) {
     if (isErrorCode(error, "ENOENT") || isErrorCode(error, "ESRCH")) return undefined;
     throw error;

@@ -13,12 +13,18 @@ import type { Stage } from "./stage.ts";
 /** Resolves when it is done, not when something has come of it. */
 export type Deeds<Kind extends StepKind> = { readonly [K in Kind]: (stage: Stage, step: StepOf<K>) => Promise<void> };
 
+const deedsOfStore: Deeds<"etcdSaved" | "etcdRestored"> = {
+  etcdSaved: async (stage) => await stage.saveStore(),
+  etcdRestored: async (stage) => await stage.restoreStore(),
+};
+
 const deeds: Partial<Deeds<StepKind>> = {
   ...deedsOfWorkloads,
   ...deedsOfPods,
   ...deedsOfFarms,
   ...deedsOfOperators,
   ...deedsOfDatabases,
+  ...deedsOfStore,
 };
 
 /** Any step but the passing of time. */

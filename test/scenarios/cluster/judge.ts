@@ -64,6 +64,7 @@ export class Judge {
   /** For `Faults.beforeRun`. */
   async lookBefore({ text, parameters, applicationName }: ArrivedStatement): Promise<void> {
     if (!applicationName.startsWith("webfarm-operator/") || !/DELETE s|UPDATE s/.test(text)) return;
+    await this.#book.whenKnown();
     const pods = parameters.flatMap(({ value }) => (typeof value === "string" ? (this.#book.ofMark(value) ?? []) : []));
     await Promise.all(pods.filter(({ isGone }) => !isGone).map((pod) => this.#lookAt(pod)));
   }

@@ -42,23 +42,39 @@ export class PodBook {
   readonly #pods = new Map<string, BookedPod>(); // by UID, in the order of their making
   readonly #lives = new Map<string, PodLife>(); // by the part of a mark
   readonly #made = new Map<string, number>(); // by namespace and Deployment
-  readonly #ends: (() => void)[] = [];
+  readonly #followed = new Map<string, ApiAccess>(); // by namespace
+  #ends: (() => void)[] = [];
+  #known: Promise<unknown> = Promise.resolve();
   /** Why nothing is heard of some pods any more. */
   readonly failures: string[] = [];
 
   /** Resolves when it watches, so before the first pod of the namespace is made. */
   async follow(access: ApiAccess, namespace: string): Promise<void> {
-    this.#ends.push(
-      await watchPods(access, namespace, {
-        there: (pod) => this.note(pod as StoredPod, "there"),
-        gone: (pod) => this.note(pod as StoredPod, "gone"),
-        failed: (error) => void this.failures.push(`The pods of ${namespace} cannot be watched any more: ${String(error)}`),
-      }),
-    );
+    this.#followed.set(namespace, access);
+    await this.#listen(access, namespace, (pod) => this.note(pod, "there"));
   }
 
   close(): void {
     for (const end of this.#ends) end();
+    this.#ends = [];
+  }
+
+  /** Runs `restore`, which takes the store back in time, and hears anew what pods there are; who asks `whenKnown` waits so long. */
+  async through(restore: () => Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#known = promise;
+    this.close();
+    try {
+      await restore();
+      for (const [namespace, access] of this.#followed) await this.#hearAnew(access, namespace);
+    } finally {
+      resolve(undefined);
+    }
+  }
+
+  /** Resolves at once, but while the store is taken back. */
+  async whenKnown(): Promise<void> {
+    await this.#known;
   }
 
   /** All that ever were, oldest first. */
@@ -97,6 +113,42 @@ export class PodBook {
     this.#pods.set(uid, { name: known?.name ?? this.#nameFor(object), realName, uid, namespace, object, isGone });
     const life = seenAt(this.#lives.get(podPart(uid)), object, performance.now());
     this.#lives.set(podPart(uid), state === "gone" ? goneBy(life, performance.now()) : life);
+  }
+
+  async #listen(access: ApiAccess, namespace: string, there: (pod: StoredPod) => void): Promise<void> {
+    this.#ends.push(
+      await watchPods(access, namespace, {
+        there: (pod) => there(pod as StoredPod),
+        gone: (pod) => this.note(pod as StoredPod, "gone"),
+        failed: (error) => void this.failures.push(`The pods of ${namespace} cannot be watched any more: ${String(error)}`),
+      }),
+    );
+  }
+
+  async #hearAnew(access: ApiAccess, namespace: string): Promise<void> {
+    const listed = new Set<string>();
+    let isListed = false;
+    await this.#listen(access, namespace, (pod) => {
+      if (!isListed) this.#takeBack(pod);
+      this.note(pod, "there");
+      listed.add(pod.metadata.uid);
+    });
+    isListed = true;
+    for (const pod of this.stored()) if (pod.namespace === namespace && !listed.has(pod.uid)) this.#lose(pod);
+  }
+
+  /** The store has it: what was known of its end is of a time that is lost, and its kubelet goes on with it. */
+  #takeBack({ metadata: { uid } }: StoredPod): void {
+    const known = this.#pods.get(uid);
+    if (known !== undefined) this.#pods.set(uid, { ...known, isGone: false });
+    this.#lives.delete(podPart(uid));
+  }
+
+  /** The store has it no more: if its end was not seen before, nobody plays a kubelet that would end it, and nobody can say that it has ended. */
+  #lose(pod: BookedPod): void {
+    const life = this.#lives.get(podPart(pod.uid));
+    this.#pods.set(pod.uid, { ...pod, isGone: true });
+    if (life !== undefined) this.#lives.set(podPart(pod.uid), goneBy({ ...life, isCutOff: true }, performance.now()));
   }
 
   #nameFor({ metadata }: StoredPod): string {

@@ -8,6 +8,8 @@ import type { Step } from "../../simulation/steps.ts";
 import { defaultDatabase } from "../../simulation/names.ts";
 import { play } from "./deeds.ts";
 import { foresee } from "./foresight.ts";
+import { needsOwnControlPlane, openOwnGround } from "./ground.ts";
+import type { Ground } from "./ground.ts";
 import { obstacles, stepsOf } from "./obstacles.ts";
 import { passTime } from "./passTime.ts";
 import { whatIsLeft } from "./rest.ts";
@@ -22,13 +24,26 @@ const patienceMs = 25_000;
 
 type Then = Extract<Line, { readonly kind: "Then" }>;
 
-/** Throws at the first line that does not hold, and for whatever the judge saw. */
-export async function runOnCluster(scenario: Scenario, cluster: SharedCluster): Promise<void> {
+/** On the control plane that is `shared`, or on one of its own. Throws at the first line that does not hold, and for whatever the judge saw. */
+export async function runOnCluster(scenario: Scenario, shared: SharedCluster): Promise<void> {
   const [obstacle] = obstacles(scenario);
   if (obstacle !== undefined) throw new Error(`${scenario.file} cannot be played on a real control plane: ${obstacle}`);
+  if (!needsOwnControlPlane(scenario)) {
+    await runOn({ cluster: shared }, scenario);
+    return;
+  }
+  const own = await openOwnGround();
+  try {
+    await runOn(own, scenario);
+  } finally {
+    await own.close();
+  }
+}
+
+async function runOn(ground: Ground, scenario: Scenario): Promise<void> {
   const start = scenario.startsOperator ? [parseStep("operator A starts")] : [];
   const given = stepsOf(scenario.lines.filter(({ kind }) => kind === "Given"));
-  const stage = new Stage({ cluster, foresight: foresee(given, [...start, ...stepsOf(scenario.lines)], scenario.isElected) });
+  const stage = new Stage({ ground, foresight: foresee(given, [...start, ...stepsOf(scenario.lines)], scenario.isElected) });
   try {
     await stage.open();
     await tell(stage, scenario, start);

@@ -5,7 +5,6 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { openApi } from "../../bench/api.ts";
 import type { Api } from "../../bench/api.ts";
-import type { SharedCluster } from "../../cluster/shared.ts";
 import { defaultDatabase, defaultNamespace, named } from "../../simulation/names.ts";
 import { secret } from "../../world/manifests.ts";
 import { until } from "../../world/until.ts";
@@ -13,6 +12,7 @@ import type { UntilOptions } from "../../world/until.ts";
 import { openScenarioDatabase } from "./databases.ts";
 import type { ScenarioDatabase } from "./databases.ts";
 import type { Foresight } from "./foresight.ts";
+import type { Ground } from "./ground.ts";
 import { Judge } from "./judge.ts";
 import { PodBook } from "./podBook.ts";
 import type { BookedPod } from "./podBook.ts";
@@ -25,7 +25,7 @@ export interface Address {
 }
 
 export interface StageOptions {
-  readonly cluster: SharedCluster;
+  readonly ground: Ground;
   readonly foresight: Foresight;
 }
 
@@ -41,7 +41,7 @@ export class Stage {
   readonly judge: Judge;
   readonly foresight: Foresight;
   readonly operators = new Map<string, ScenarioOperator>();
-  readonly #cluster: SharedCluster;
+  readonly #ground: Ground;
   readonly #token: string;
   readonly #namespaces = new Map<string, string>(); // real names by those of scenario files
   readonly #databases = new Map<string, Promise<ScenarioDatabase>>();
@@ -49,8 +49,9 @@ export class Stage {
   readonly #states = new Map<string, () => void>();
   readonly #counts = new Map<string, number>();
 
-  constructor({ cluster, foresight }: StageOptions) {
-    this.#cluster = cluster;
+  constructor({ ground, foresight }: StageOptions) {
+    const { cluster } = ground;
+    this.#ground = ground;
     this.#token = adminToken(cluster.kubeconfigPath);
     this.api = openApi({ url: cluster.url, directory: cluster.directory, token: this.#token });
     this.judge = new Judge(this.book, this.api);
@@ -59,10 +60,11 @@ export class Stage {
 
   /** Resolves when namespaces and operators' rights are there; no operator runs yet. */
   async open(): Promise<void> {
+    const { cluster } = this.#ground;
     for (const name of new Set([defaultNamespace, ...this.foresight.namespaces])) {
-      const real = await this.#cluster.namespace();
+      const real = await cluster.namespace();
       this.#namespaces.set(name, real);
-      await this.book.follow({ url: this.#cluster.url, directory: this.#cluster.directory, token: this.#token }, real);
+      await this.book.follow({ url: cluster.url, directory: cluster.directory, token: this.#token }, real);
       await this.putSecret({ namespace: real, name: "kentico" }, defaultDatabase);
     }
     for (const name of this.foresight.operators) this.operators.set(name, await this.#prepareOperator(name));
@@ -119,6 +121,15 @@ export class Stage {
     const operator = this.operators.get(name);
     if (operator === undefined) throw new Error(`Nobody foresaw operator ${name}`);
     return operator;
+  }
+
+  async saveStore(): Promise<void> {
+    await this.#store().saveStore();
+  }
+
+  /** Resolves when the API server answers and the book knows again what pods there are. */
+  async restoreStore(): Promise<void> {
+    await this.book.through(this.#store().restoreStore);
   }
 
   async putSecret(at: Address, database: string): Promise<void> {
@@ -231,10 +242,16 @@ export class Stage {
     });
   }
 
+  #store(): NonNullable<Ground["store"]> {
+    const { store } = this.#ground;
+    if (store === undefined) throw new Error("The store of a control plane that is shared cannot go back");
+    return store;
+  }
+
   async #prepareOperator(name: string): Promise<ScenarioOperator> {
     return await ScenarioOperator.prepare({
       name,
-      kubeconfigPath: await this.#cluster.serviceAccountKubeconfig(operatorAccount),
+      kubeconfigPath: await this.#ground.cluster.serviceAccountKubeconfig(operatorAccount),
       needsRelay: this.foresight.silenced.has(name),
       env: {
         WEBFARM_NAMESPACES: this.namespaces().join(","),
