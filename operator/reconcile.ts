@@ -21,7 +21,6 @@ import { createMembers } from "./pass/members.ts";
 import type { ReadWorkload } from "./pass/members.ts";
 import { nextLook } from "./pass/next.ts";
 import { observe, withRows } from "./pass/observe.ts";
-import type { Observed } from "./pass/observe.ts";
 import { newest, openGates, tellActions, tellStatus } from "./pass/report.ts";
 import type { Cluster, Databases, FarmDatabase, PassMetrics } from "./pass/ports.ts";
 import { newState } from "./pass/state.ts";
@@ -98,7 +97,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const hold = await holdFinalizer(cluster, farm, actions, state, signal);
     if (hold.kind === "lost") return await withoutHold(decision, state, signal);
     if (farm.deletionAtMs === undefined) state.lostRaces = 0; // letting it go may lose races too
-    const applied = await applyHeld(observed, decision, hold, actions, state, signal);
+    const applied = await applyHeld(decision, hold, actions, state, signal);
     const observation = { ...withRows(decision.observation, state), farm: newest(cached, state) };
     noteRowPods(state, observation);
     const assessment: Assessment = {
@@ -108,7 +107,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       outcome: applied.outcome,
     };
     return await report(
-      { assessment, applied, database: observed.database, ...(hold.kind === "failed" && { error: hold.error }) },
+      { assessment, applied, database: decision.database, ...(hold.kind === "failed" && { error: hold.error }) },
       state,
       signal,
     );
@@ -123,7 +122,6 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
 
   /** Nothing is written without the finalizer, or without a database; nothing is asked where nothing is to be done. */
   async function applyHeld(
-    { database }: Observed,
     decision: Decision,
     hold: FinalizerHold,
     actions: Actions,
@@ -131,6 +129,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     signal: AbortSignal,
   ): Promise<Applied> {
     if (hold.kind === "failed") return { ...nothingApplied, outcome: { refused: [], problem: finalizerProblem(hold.error) } };
+    const { database } = decision;
     if (database === undefined || countActions(actions) + decision.plan.unconfirmed.length === 0) return nothingApplied;
     const log = options.log.child({ farm: decision.observation.farm.key });
     return await apply({ ...options, log, ...decision, database, state, signal }, actions);

@@ -46,6 +46,8 @@ export class FakeWorld {
   readonly gates = new Map<string, string>();
   readonly refusedRows = new Set<string>();
   readonly secrets = new Map<string, Readonly<Record<string, string>>>([["kentico", { CMSConnectionString: "Server=sql;Password=hush" }]]);
+  /** The Secret's text with which each write reached its database, in order. */
+  readonly writtenTo: string[] = [];
   /** Evidence of each removed row, in order. */
   readonly evidence: string[] = [];
   /** Rows that wait for a person, as the metric of each farm says. */
@@ -216,21 +218,25 @@ export class FakeWorld {
   }
 
   #databases(): Databases {
-    return { use: () => ({ kind: "usable", database: this.#database() }), release: () => void this.calls.push("release") };
+    return {
+      use: (_key, { login }) => ({ kind: "usable", database: this.#database(login.kind === "connectionString" ? login.text : login.host) }),
+      release: () => void this.calls.push("release"),
+    };
   }
 
   #read(): TableRead {
     return { rows: this.rows.map((row) => ({ ...row })), truncated: false };
   }
 
-  #write<T extends { readonly name: string }>(rows: readonly T[], effect: (row: T) => void): WriteResult {
+  #write<T extends { readonly name: string }>(place: string, rows: readonly T[], effect: (row: T) => void): WriteResult {
+    this.writtenTo.push(place);
     const refused = rows.filter(({ name }) => this.refusedRows.has(name));
     for (const row of rows) if (!refused.includes(row)) effect(row);
     const problem: DatabaseProblem = { kind: "refused", reason: "RowRefused", message: "A trigger says no.", stalled: true };
     return { read: this.#read(), refused: refused.map(({ name }) => ({ name, problem })) };
   }
 
-  #database(): FarmDatabase {
+  #database(place: string): FarmDatabase {
     const find = (wanted: { readonly serverID: number; readonly guid: string | null }): Mutable<ServerRow> | undefined =>
       this.rows.find(({ serverID, guid }) => serverID === wanted.serverID && guid === wanted.guid);
     return {
@@ -243,20 +249,20 @@ export class FakeWorld {
         })),
       register: (servers) =>
         this.#call("register", () =>
-          this.#write(servers, ({ name, guid }) => {
+          this.#write(place, servers, ({ name, guid }) => {
             if (this.rows.every((row) => row.name !== name)) this.rows.push({ serverID: this.#nextID++, name, guid, enabled: true });
           }),
         ),
       mark: (marks) =>
         this.#call("mark", () =>
-          this.#write(marks, (mark) => {
+          this.#write(place, marks, (mark) => {
             const row = find(mark);
             if (row !== undefined) row.guid = mark.newGuid;
           }),
         ),
       remove: (rows) =>
         this.#call("remove", () => ({
-          ...this.#write(rows, (wanted) => {
+          ...this.#write(place, rows, (wanted) => {
             this.rows = this.rows.filter((row) => row !== find(wanted));
           }),
           bindings: 0,
