@@ -230,6 +230,24 @@ describe("a WebFarm that is deleted", () => {
     expect(world.farm?.finalizers).toEqual([]);
   });
 
+  test("is told to be released when it is, and not by one who lost that race", async () => {
+    const released = (): number =>
+      world.log.lines.filter(({ message }) => message.startsWith("Released")).length +
+      world.events.filter(({ reason }) => reason === "ServersLeft").length;
+    deleteFarm();
+    world.put(ended());
+    world.faults.set("facts", { when: "before", error: new FakeDatabaseError() });
+    if (world.farm === undefined) throw new Error("There is no WebFarm");
+    world.stale.set(world.farm.key, world.farm);
+    world.change({ labels: {} } as object);
+    await world.settle(200_000);
+    expect(world.count("removeFinalizer")).toBeGreaterThan(1);
+    expect([world.farm.finalizers, released()]).toEqual([farm().finalizers, 0]);
+    world.stale.clear();
+    await world.settle(10_000);
+    expect([world.farm.finalizers, released()]).toEqual([[], 2]);
+  });
+
   test("waits for a gate that cannot be opened, but not for ever", async () => {
     world.put(gated({ name: "shop-b" }));
     world.faults.set("openGate", { when: "before", error: forbidden });

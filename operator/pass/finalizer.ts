@@ -66,22 +66,30 @@ interface ReleaseOptions {
   readonly log: Logger;
 }
 
+/** It is told when it is done: who loses the race, or leads no more, has released nothing. */
 export async function letGo(
-  { cluster, log }: ReleaseOptions,
+  options: ReleaseOptions,
   farm: WebFarm,
   release: Extract<Release, { kind: "release" }>,
   state: FarmState,
   signal: AbortSignal,
 ): Promise<Result> {
-  const names = release.left.slice(0, 20).map(({ name, serverID }) => `${name} (ServerID ${serverID})`);
-  if (release.reason === "TimedOut") {
-    const note =
-      release.left.length === 0
-        ? "The WebFarm is released although its rows could not be read in time."
-        : `The WebFarm is released and leaves ${release.left.length} rows: ${names.join(", ")}.`;
-    log.warn("Released a WebFarm whose rows are not all removed", { farm: farm.key, rows: names });
-    cluster.record({ farm, type: "Warning", reason: "ServersLeft", action: "Release", note });
-  } else log.info("Released a WebFarm", { farm: farm.key, reason: release.reason });
-  const write = await cluster.removeFinalizer(farm, signal);
-  return write.kind === "conflict" ? afterLostRace(state) : { kind: "done" };
+  const write = await options.cluster.removeFinalizer(farm, signal);
+  if (write.kind === "conflict") return afterLostRace(state);
+  tellRelease(options, farm, release);
+  return { kind: "done" };
+}
+
+function tellRelease({ cluster, log }: ReleaseOptions, farm: WebFarm, { reason, left }: Extract<Release, { kind: "release" }>): void {
+  if (reason !== "TimedOut") {
+    log.info("Released a WebFarm", { farm: farm.key, reason });
+    return;
+  }
+  const names = left.slice(0, 20).map(({ name, serverID }) => `${name} (ServerID ${serverID})`);
+  const note =
+    left.length === 0
+      ? "The WebFarm is released although its rows could not be read in time."
+      : `The WebFarm is released and leaves ${left.length} rows: ${names.join(", ")}.`;
+  log.warn("Released a WebFarm whose rows are not all removed", { farm: farm.key, rows: names });
+  cluster.record({ farm, type: "Warning", reason: "ServersLeft", action: "Release", note });
 }
