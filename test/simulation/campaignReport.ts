@@ -12,7 +12,7 @@ import type { Step } from "./steps.ts";
 
 const perLine = (counted: Readonly<Record<string, number>>): string =>
   Object.entries(counted)
-    .toSorted(([, a], [, b]) => b - a)
+    .toSorted(([a, one], [b, other]) => other - one || (a < b ? -1 : 1))
     .map(([name, count]) => `${name} ${count}`)
     .join(", ");
 
