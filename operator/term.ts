@@ -1,5 +1,6 @@
 // What a process has only while it may write: the queue, the workers, the reconciler and the databases. A term begins with an empty memory
-// (waits count from acquiring the lease) and ends with no pass under way and no connection open. It knows nothing of how leaders are elected.
+// (waits count from acquiring the lease) and ends with no pass under way and all connections closed; a login that a dead server holds up is
+// left to its time-out, and closed should it come to stand. It knows nothing of how leaders are elected.
 
 import type { Config } from "./config.ts";
 import type { Clock } from "./controller/clock.ts";

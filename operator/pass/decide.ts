@@ -4,7 +4,7 @@ import { remember } from "../farm/memory.ts";
 import type { Observation } from "../farm/observation.ts";
 import { planFarm } from "../farm/plan.ts";
 import type { Plan } from "../farm/plan.ts";
-import { authorityOf } from "../farm/policy.ts";
+import { authorityOf, permitted } from "../farm/policy.ts";
 import type { Authority } from "../farm/policy.ts";
 import { observe } from "./observe.ts";
 import type { ObserveOptions, Observed } from "./observe.ts";
@@ -26,7 +26,7 @@ const justNowMs = 10;
 /** A plan on rows that are fresh enough for it: a row whose pod is missing goes only when its newest ping was read just now. */
 export async function decide(options: ObserveOptions, observed: Observed, state: FarmState, signal: AbortSignal): Promise<Decision> {
   const first = decideOn(observed, state);
-  const { removals, marks } = first.plan;
+  const { removals, marks } = permitted(first.plan, first.authority);
   const needsPings = removals.some(({ evidence }) => evidence === "missing") || marks.some(({ kind }) => kind === "takeOver");
   if (!needsPings || options.clock.monotonic() - state.table.atMs <= justNowMs) return first;
   state.table = { ...state.table, dirty: true };

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import { podHash, readMark } from "../../operator/farm/mark.ts";
-import { ended, pod, uid } from "../farm/build.ts";
+import { ended, identity, pod, spec, uid, unbound } from "../farm/build.ts";
 import { FakeWorld } from "./fakeWorld.ts";
 
 let world: FakeWorld;
@@ -74,4 +74,19 @@ describe("a row is given to the next pod of its name", () => {
     await world.settle(10_000);
     expect(world.count("mark")).toBe(0);
   });
+});
+
+test("a farm that may not remove reads no pings anew for a row that it leaves alone", async () => {
+  const gone = pod();
+  world.insertRow(gone);
+  world.change({ spec: spec({ ownerId: identity.ownerId, policy: "CreateOnly" }) });
+  await world.settle(10 * 60_000); // by then Sync would have removed it
+  expect(world.farm?.status.plan?.removals).toBe(1);
+  await world.pass(); // its resync
+  world.calls.length = 0;
+  for (const name of ["shop-b", "shop-c", "shop-d"]) {
+    world.put(unbound({ name }));
+    await world.pass();
+  }
+  expect(world.count("read")).toBe(0);
 });
