@@ -266,4 +266,24 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "WHERE v.n IS NOT NULL AND NOT EXISTS (SELECT 1 FROM",
     plant: "WHERE v.n IS NOT NULL OR NOT EXISTS (SELECT 1 FROM",
   },
+  {
+    name: "go on writing when the lease is over",
+    file: "operator/pass/guard.ts",
+    find: "return (...args) => (mayWrite() ? write(...args) : Promise.reject(new NotLeading(what)));",
+    plant: 'return (...args) => (mayWrite() || what !== "" ? write(...args) : Promise.reject(new NotLeading(what)));',
+    killedBy: "test/pass/guard.test.ts",
+  },
+  {
+    name: "count a lease from the answer to its renewal",
+    file: "operator/controller/election.ts",
+    find: "    return { record: write.record, sentMs };",
+    plant: "    return { record: write.record, sentMs: Math.max(sentMs, clock.monotonic()) };",
+    killedBy: "test/controller/election.test.ts",
+  },
+  {
+    name: "take a lease that is held",
+    file: "operator/controller/lease.ts",
+    find: "Math.max(0, sinceMs + waitMs - nowMs);",
+    plant: "Math.max(0, sinceMs + waitMs * 0 - nowMs);",
+  },
 ];
