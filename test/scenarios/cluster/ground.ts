@@ -37,6 +37,7 @@ export async function openOwnGround(): Promise<OwnGround> {
   }
 }
 
+/** Once in a cluster, whoever comes first. */
 export async function installChart(cluster: SharedCluster): Promise<void> {
   const world = await createFarmWorld({ cluster, operator: "absent" });
   await world.close();

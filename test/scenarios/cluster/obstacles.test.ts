@@ -5,6 +5,7 @@ import { describe, expect, test } from "@jest/globals";
 import type { SharedCluster } from "../../cluster/shared.ts";
 import { parseScenario } from "../../simulation/scenario.ts";
 import type { Scenario } from "../../simulation/scenario.ts";
+import { needsOwnControlPlane } from "./ground.ts";
 import { obstacles } from "./obstacles.ts";
 import { runOnCluster } from "./runOnCluster.ts";
 
@@ -29,6 +30,11 @@ const story = (...lines: readonly string[]): Scenario =>
 describe("a scenario is refused on a real control plane, with its line and step, where", () => {
   test.each([
     ["nobody can do a step there", "When cache of A stalls", "a.scenario:4: cache of A stalls: nobody can do that there"],
+    [
+      "etcd is to raise its versions",
+      "When etcd is saved, etcd is restored and its versions go on",
+      "versions go on: nobody can do that there",
+    ],
     ["it needs another cluster", "When in east: pod shop-0 is deleted", "there is one control plane"],
     ["it meets what the wire does not tell apart", "When A's next gate is not applied", "no gate can be told apart on the wire"],
     ["it puts off something for minutes", "When A's next remove executes 5m late", "it takes more than 60 s"],
@@ -39,6 +45,12 @@ describe("a scenario is refused on a real control plane, with its line and step,
   ])("%s", async (_why, line, told) => {
     const nowhere = undefined as unknown as SharedCluster; // refused before it is looked at
     await expect(runOnCluster(story(line), nowhere)).rejects.toThrow(told);
+  });
+
+  test("but not where it takes etcd back, for which it gets a control plane of its own", () => {
+    const back = story("When etcd is saved, 1s pass, etcd is restored");
+    expect(obstacles(back)).toEqual([]);
+    expect([back, story("When 1s pass")].map(needsOwnControlPlane)).toEqual([true, false]);
   });
 
   test("it looks into another cluster", () => {

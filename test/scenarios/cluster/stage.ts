@@ -127,9 +127,22 @@ export class Stage {
     await this.#store().saveStore();
   }
 
-  /** Resolves when the API server answers and the book knows again what pods there are. */
+  /** Resolves when the API server serves pods and WebFarms (later than it says that it is ready) and the book knows again what pods there are. */
   async restoreStore(): Promise<void> {
-    await this.book.through(this.#store().restoreStore);
+    const { restoreStore } = this.#store();
+    await this.book.through(async () => {
+      await restoreStore();
+      let refusal = "";
+      const isServed = (): Promise<boolean> =>
+        Promise.all(this.namespaces().map((namespace) => this.farms(namespace))).then(
+          () => true,
+          (error: unknown) => {
+            refusal = String(error);
+            return false;
+          },
+        );
+      await this.until("WebFarms are served again", isServed, { seen: () => refusal });
+    });
   }
 
   async putSecret(at: Address, database: string): Promise<void> {
