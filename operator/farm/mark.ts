@@ -64,11 +64,22 @@ export function readMark(guid: string | null): Mark | undefined {
   return { owner: o1 + o2 + o3, namespace: n1 + n2, pod: pod as PodHash };
 }
 
-/** Of one identity: what rows were found to be, as long as they are the same objects. */
-const kinshipsOf = remembering((_identity: string) => new WeakMap<object, RowKinship>());
+/** What rows were found to be, as long as they are the same objects. */
+type Kinships = WeakMap<object, RowKinship>;
+const kinshipsOfText = remembering((_identity: string): Kinships => new WeakMap());
+/** Each pass has an object of its own for the same identity. */
+const kinshipsOfObject = new WeakMap<MarkIdentity, Kinships>();
+
+function kinshipsOf(identity: MarkIdentity): Kinships {
+  const known = kinshipsOfObject.get(identity);
+  if (known !== undefined) return known;
+  const found = kinshipsOfText([identity.namespaceUid, identity.ownerId, ...identity.formerOwnerIds].join("\n"));
+  kinshipsOfObject.set(identity, found);
+  return found;
+}
 
 export function kinship(row: Pick<ServerRow, "name" | "guid">, identity: MarkIdentity): RowKinship {
-  const kinships = kinshipsOf([identity.namespaceUid, identity.ownerId, ...identity.formerOwnerIds].join("\n"));
+  const kinships = kinshipsOf(identity);
   const known = kinships.get(row);
   if (known !== undefined) return known;
   const found = kinshipOf(row, identity);

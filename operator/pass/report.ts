@@ -105,8 +105,9 @@ export function newest(farm: WebFarm, state: FarmState): WebFarm {
 export function isSame(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null || Array.isArray(a) !== Array.isArray(b)) return false;
-  const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
-  return [...keys].every((key) => isSame((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]));
+  const [one, other] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  for (const key of Object.keys(one)) if (!isSame(one[key], other[key])) return false;
+  return Object.keys(other).every((key) => other[key] === undefined || Object.hasOwn(one, key));
 }
 
 function countFarm({ metrics }: ReportOptions, key: FarmKey, { plan }: Assessment, status: WebFarmStatus): void {
