@@ -12,18 +12,16 @@ export interface Attempts {
   failed(error: unknown): void;
   /** Since the last failure nothing has been answered. */
   isFailing(): boolean;
+  /** All that the caller wants of the place works: an answer to one kind of request says nothing of another that is forbidden. */
+  recovered(): void;
 }
 
 /** `place`: as in "The lease cannot be reached". */
 export function createAttempts({ clock, log, place }: { readonly clock: Clock; readonly log: Logger; readonly place: string }): Attempts {
   let current: AbortController | undefined;
-  let failingSinceMs: number | undefined;
-
-  function answered(): void {
-    if (failingSinceMs === undefined) return;
-    log.info(`The ${place} can be reached again`, { durationMs: Math.round(clock.monotonic() - failingSinceMs) });
-    failingSinceMs = undefined;
-  }
+  let isFailing = false;
+  /** Since when it is said to be out of reach. */
+  let toldSinceMs: number | undefined;
 
   return {
     async run(limitMs, run) {
@@ -32,7 +30,7 @@ export function createAttempts({ clock, log, place }: { readonly clock: Clock; r
       const timer = clock.after(limitMs, () => limit.abort(new Error(`Cannot reach the ${place}: no answer within ${limitMs} ms`)));
       try {
         const answer = await Promise.race([run(limit.signal), whenAborted(limit.signal)]);
-        answered();
+        isFailing = false;
         return answer;
       } finally {
         timer.cancel();
@@ -41,11 +39,17 @@ export function createAttempts({ clock, log, place }: { readonly clock: Clock; r
     },
     interrupt: (reason) => current?.abort(reason),
     failed(error) {
-      if (failingSinceMs === undefined) log.warn(`The ${place} cannot be reached`, { error });
+      isFailing = true;
+      if (toldSinceMs === undefined) log.warn(`The ${place} cannot be reached`, { error });
       else log.debug(`The ${place} still cannot be reached`, { error });
-      failingSinceMs ??= clock.monotonic();
+      toldSinceMs ??= clock.monotonic();
     },
-    isFailing: () => failingSinceMs !== undefined,
+    isFailing: () => isFailing,
+    recovered() {
+      if (toldSinceMs === undefined) return;
+      log.info(`The ${place} can be reached again`, { durationMs: Math.round(clock.monotonic() - toldSinceMs) });
+      toldSinceMs = undefined;
+    },
   };
 }
 

@@ -142,6 +142,7 @@ class Elector implements Election {
       }
       const waitMs = freeInMs(sighting, this.#options.clock.monotonic());
       if (waitMs > 0) {
+        this.#attempts.recovered();
         this.#tellHolder(sighting.record);
         await this.#pause(waitMs);
         return undefined;
@@ -216,6 +217,7 @@ class Elector implements Election {
     const sentMs = clock.monotonic();
     this.#sent = new Set([...[...this.#sent].slice(1 - mostUnanswered), record.renewedAtMs]);
     const write = await this.#attempt((signal) => (record.version === "" ? store.create(record, signal) : store.update(record, signal)));
+    this.#attempts.recovered();
     if (write.kind === "lost") return undefined;
     this.#sent = new Set([record.renewedAtMs]);
     this.#note(write.record);

@@ -529,6 +529,25 @@ test("A leader that stops hands over also when its watch tells what it wrote bef
   expect(stood.at(-1)).toMatchObject({ holder: "", leaseSeconds: 1 });
 });
 
+test("A lease that may be read and not written is said to be out of reach once, and never to be back", async () => {
+  const clock = new FakeClock();
+  const log = recordingLog();
+  const election = createElection({
+    ...{ clock, random: () => 0, identity: "A", log },
+    onAcquired: () => undefined,
+    onLost: () => Promise.resolve(),
+    store: {
+      read: () => Promise.resolve(undefined),
+      create: () => Promise.reject(new Error("403")),
+      update: () => Promise.reject(new Error("403")),
+      watch: () => ({ stop: () => Promise.resolve() }),
+    },
+  });
+  election.start();
+  for (let tries = 0; tries < 30; tries += 1) await clock.advance(retryMs);
+  expect(log.lines.filter(({ level }) => level !== "debug").map(({ message }) => message)).toEqual(["The lease cannot be reached"]);
+});
+
 test("An election starts once", () => {
   const process = createLeaseWorld().start();
   expect(process.election.isAlive()).toBe(true);
