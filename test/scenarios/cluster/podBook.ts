@@ -42,11 +42,16 @@ export class PodBook {
   readonly #pods = new Map<string, BookedPod>(); // by UID, in the order of their making
   readonly #lives = new Map<string, PodLife>(); // by the part of a mark
   readonly #made = new Map<string, number>(); // by namespace and Deployment
+  readonly #watch: typeof watchPods;
   readonly #followed = new Map<string, ApiAccess>(); // by namespace
   #ends: (() => void)[] = [];
   #known: Promise<unknown> = Promise.resolve();
   /** Why nothing is heard of some pods any more. */
   readonly failures: string[] = [];
+
+  constructor(watch: typeof watchPods = watchPods) {
+    this.#watch = watch;
+  }
 
   /** Resolves when it watches, so before the first pod of the namespace is made. */
   async follow(access: ApiAccess, namespace: string): Promise<void> {
@@ -117,7 +122,7 @@ export class PodBook {
 
   async #listen(access: ApiAccess, namespace: string, there: (pod: StoredPod) => void): Promise<void> {
     this.#ends.push(
-      await watchPods(access, namespace, {
+      await this.#watch(access, namespace, {
         there: (pod) => there(pod as StoredPod),
         gone: (pod) => this.note(pod as StoredPod, "gone"),
         failed: (error) => void this.failures.push(`The pods of ${namespace} cannot be watched any more: ${String(error)}`),
