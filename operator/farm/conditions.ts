@@ -40,7 +40,7 @@ export function conditionsOf(assessment: Assessment, publication?: Publication):
     Ready: ready(observation, parts),
     Stalled: stalled(assessment, parts),
     ...parts,
-    OwnershipConflict: ownershipConflict(assessment),
+    OwnershipConflict: ownershipConflict(assessment, publication),
     RemovalsBlocked: removalsBlocked(assessment, publication),
     Suspended: suspended(observation),
   };
@@ -179,12 +179,26 @@ function stalled({ observation, plan, authority, outcome }: Assessment, parts: P
   if (authority.silence === "TooManyRows" || authority.silence === "OwnerIdInUse") return cause(parts.Synced);
   if (plan.blocked.length > 0)
     return { status: "True", reason: "RemovalsBlocked", message: "Rows wait for a person; see RemovalsBlocked." };
+  if (plan.servers.some((view) => needsPerson(view, table)))
+    return {
+      status: "True",
+      reason: "OwnershipConflict",
+      message: "A server name is somebody else's until a person acts; see OwnershipConflict.",
+    };
   return { status: "False", reason: "Progressing", message: "Nothing waits for a person." };
 }
 
+/** Conflicts that end by nothing that pods do. The silence of another cluster's server ends one, where there are pings to tell it. */
+function needsPerson({ state, reason }: Plan["servers"][number], table: Observation["table"]): boolean {
+  if (state !== "Conflict") return false;
+  return personsConflicts.has(reason) || (reason === "OtherCluster" && table.kind === "read" && table.read.pings === undefined);
+}
+
+const personsConflicts: ReadonlySet<string> = new Set(["ForeignRow", "EqualName", "InvalidName", "FormerOwner", "OtherWebFarm"]);
+
 const notRead: Verdict = { status: "Unknown", reason: "NotObserved", message: "The rows have not been read." };
 
-function ownershipConflict({ plan, observation }: Assessment): Verdict {
+function ownershipConflict({ plan, observation }: Assessment, publication: Publication | undefined): Verdict {
   const { farm, ownerIdHolder, identity } = observation;
   if (ownerIdHolder !== undefined) {
     const cure =
@@ -200,7 +214,8 @@ function ownershipConflict({ plan, observation }: Assessment): Verdict {
   if (first === undefined && observation.table.kind !== "read") return notRead;
   if (first === undefined) return { status: "False", reason: "NoConflict", message: "No pod's server name is in use by somebody else." };
   const others = conflicts.length > 1 ? ` (and ${conflicts.length - 1} more)` : "";
-  return { status: "True", reason: first.reason, message: `${first.name}${others}: ${first.message}` };
+  const approval = first.reason === "OtherCluster" ? ` ${howToApprove(farm, publication)}` : "";
+  return { status: "True", reason: first.reason, message: `${first.name}${others}: ${first.message}${approval}`.trim() };
 }
 
 function removalsBlocked({ plan, observation }: Assessment, publication: Publication | undefined): Verdict {

@@ -104,8 +104,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "remember ends across a restore of etcd",
     file: "operator/kubernetes/podLedger.ts",
-    find: 'this.#gone.set(hash, { ...seen, presence: "listedGone", ended: false });',
-    plant: 'this.#gone.set(hash, { ...seen, presence: "listedGone" });',
+    find: 'this.#gone.set(hash, { ...seen, presence: "listedGone", ended: false, returns: (seen.returns ?? 0) + 1 });',
+    plant: 'this.#gone.set(hash, { ...seen, presence: "listedGone", returns: (seen.returns ?? 0) + 1 });',
     killedBy: "test/kubernetes/pods.test.ts",
   },
   {
@@ -132,7 +132,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "let pings not start a wait anew",
     file: "operator/pass/waits.ts",
-    find: "if (watch !== undefined && watch.ping !== fresh.ping) map.set(rowKey(row), fresh);",
+    find: "if (watch !== undefined && watch.ping !== fresh.ping) map.set(rowKey(row), { ...watch, ...fresh });",
     plant: "if (watch === undefined && watch !== fresh) map.delete(rowKey(row));",
     killedBy: "test/pass/liveReads.test.ts",
   },
