@@ -1,6 +1,7 @@
 // Starts a real control plane on this machine: etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok as
 // every kubelet. Each cluster has its own folder, ports and keys; what a killed owner left behind goes at the next start.
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
@@ -15,7 +16,7 @@ import { connectTo } from "./connection.ts";
 import type { ClusterConnection } from "./connection.ts";
 import { erase, newDirectory, ownIdentity, sweep, writeFootprint } from "./footprint.ts";
 import { createNodes, nodesReady } from "./nodes.ts";
-import { end, identify, isAlive, kill } from "./processes.ts";
+import { end, identify, isAlive, isErrorCode, kill } from "./processes.ts";
 import type { ProcessIdentity } from "./processes.ts";
 import { putCopyBack, takeCopy } from "./storeCopy.ts";
 
@@ -197,21 +198,27 @@ function eraseOnce(directory: string, running: () => readonly ProcessIdentity[])
   };
 }
 
+/** Below the range from which Linux takes ports for clients: else one of them may have it when a server that was ended is started again. */
+const portsOfServers = { from: 10_000, below: 32_768 } as const;
+
 async function freePorts(): Promise<Ports> {
-  const servers = await Promise.all([listen(), listen(), listen()]);
+  const servers = [await listen(), await listen(), await listen()];
   const [etcd, etcdPeer, apiserver] = servers.map((server) => (server.address() as AddressInfo).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   if (etcd === undefined || etcdPeer === undefined || apiserver === undefined) throw new Error("Cannot find three free ports");
   return { etcd, etcdPeer, apiserver };
 }
 
+/** On a port of 127.0.0.1 that nobody has. */
 async function listen(): Promise<ReturnType<typeof createServer>> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  return server;
+  for (;;) {
+    const server = createServer();
+    const isListening = await new Promise<boolean>((resolve, reject) => {
+      server.once("error", (error) => (isErrorCode(error, "EADDRINUSE") ? resolve(false) : reject(error)));
+      server.listen(randomInt(portsOfServers.from, portsOfServers.below), "127.0.0.1", () => resolve(true));
+    });
+    if (isListening) return server;
+  }
 }
 
 function lastLines(directory: string, component: Component): string {

@@ -2,8 +2,9 @@
 
 import { webFarm } from "../../world/manifests.ts";
 import type { Deeds } from "./deeds.ts";
-import { farmPath } from "./stage.ts";
-import type { Stage, StoredFarm } from "./stage.ts";
+import { farmPath } from "./objects.ts";
+import type { StoredFarm } from "./objects.ts";
+import type { Stage } from "./stage.ts";
 
 type Kinds =
   | `farm${"Made" | "MadeFor" | "Deleted" | "Policy" | "DeletionPolicy" | "Owner" | "FormerOwner" | "Secret" | "FailOpen" | "NodeLost"}`

@@ -4,7 +4,7 @@
 import type { BookedPod } from "./podBook.ts";
 import type { Deeds } from "./deeds.ts";
 import type { Stage } from "./stage.ts";
-import { podPath } from "./stage.ts";
+import { podPath } from "./objects.ts";
 
 const strategic = "application/strategic-merge-patch+json";
 const nodes = ["n1", "n2", "n3"];

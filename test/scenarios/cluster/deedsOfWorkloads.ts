@@ -4,7 +4,7 @@ import { application } from "../../world/manifests.ts";
 import { defaultDatabase } from "../../simulation/names.ts";
 import type { Deeds } from "./deeds.ts";
 import { preferOldPods } from "./deedsOfPods.ts";
-import { workloadPath } from "./stage.ts";
+import { workloadPath } from "./objects.ts";
 import type { Stage } from "./stage.ts";
 
 /** From deleted to ended, unless the pod says otherwise: long enough to be looked at in between. */

@@ -3,8 +3,9 @@
 
 import type { WholeRow } from "../../world/wholeRow.ts";
 import type { BookedPod, StoredPod } from "./podBook.ts";
-import { workloadPath } from "./stage.ts";
-import type { FarmStatus, Stage, StoredFarm } from "./stage.ts";
+import { workloadPath } from "./objects.ts";
+import type { FarmStatus, StoredFarm } from "./objects.ts";
+import type { Stage } from "./stage.ts";
 
 interface StoredWorkload {
   readonly kind: "Deployment" | "StatefulSet";

@@ -7,8 +7,9 @@ import type { Expectation, Verb } from "../../simulation/expectations.ts";
 import { defaultDatabase } from "../../simulation/names.ts";
 import type { RowDeed } from "./judge.ts";
 import { isAbsent } from "./deedsOfWorkloads.ts";
-import { farmPath } from "./stage.ts";
-import type { FarmStatus, Stage } from "./stage.ts";
+import { farmPath } from "./objects.ts";
+import type { FarmStatus } from "./objects.ts";
+import type { Stage } from "./stage.ts";
 
 /** From where deeds and events count, and what rows were when the Given lines were done. */
 export interface Since {
