@@ -22,7 +22,9 @@ export function heedPings(state: FarmState, { table, identity, nowMs }: Observat
   const restart = (map: Map<RowKey, PingWatch>, row: ServerRow): void => {
     const watch = map.get(rowKey(row));
     const fresh = watchOf(state, row, nowMs);
-    if (watch !== undefined && watch.ping !== fresh.ping) map.set(rowKey(row), { ...watch, ...fresh });
+    if (watch === undefined || watch.ping === fresh.ping) return;
+    const { ping: _before, ...kept } = watch; // the pings of a database that was restored may be gone altogether
+    map.set(rowKey(row), { ...kept, ...fresh });
   };
   for (const row of table.read.rows) {
     const kin = kinship(row, identity);

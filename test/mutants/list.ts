@@ -132,8 +132,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "let pings not start a wait anew",
     file: "operator/pass/waits.ts",
-    find: "if (watch !== undefined && watch.ping !== fresh.ping) map.set(rowKey(row), { ...watch, ...fresh });",
-    plant: "if (watch === undefined && watch !== fresh) map.delete(rowKey(row));",
+    find: "if (watch === undefined || watch.ping === fresh.ping) return;",
+    plant: "if (watch === undefined || watch.ping === fresh.ping || watch.sinceMs >= 0) return;",
     killedBy: "test/pass/liveReads.test.ts",
   },
   {
@@ -285,5 +285,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: "operator/controller/lease.ts",
     find: "Math.max(0, sinceMs + waitMs - nowMs);",
     plant: "Math.max(0, sinceMs + waitMs * 0 - nowMs);",
+  },
+  {
+    name: "start a wait anew for ever when the pings are gone",
+    file: "operator/pass/waits.ts",
+    find: "map.set(rowKey(row), { ...kept, ...fresh });",
+    plant: "map.set(rowKey(row), { ...watch, ...kept, ...fresh });",
+    killedBy: "test/pass/liveReads.test.ts",
   },
 ];

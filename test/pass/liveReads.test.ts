@@ -47,6 +47,20 @@ describe("the wait for a missing pod", () => {
     await world.settle(75_000);
     expect(names()).toEqual([]);
   });
+
+  test("begins anew once, and not for ever, when the pings themselves are gone", async () => {
+    world.pings = new Map([[1, "of the time before"]]);
+    const gone = pod();
+    world.put(gone);
+    await world.settle(5_000);
+    world.delete(gone);
+    await world.settle(5_000);
+    world.pings.clear(); // the database was restored
+    await world.settle(30_000);
+    expect(names()).toEqual(["shop-a"]);
+    await world.settle(75_000);
+    expect(names()).toEqual([]);
+  });
 });
 
 describe("a row is given to the next pod of its name", () => {
