@@ -19,6 +19,7 @@ export interface LeadershipOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly version: string;
+  /** Unique to this process. */
   readonly identity: string;
 }
 

@@ -1,14 +1,11 @@
 // Puts the parts together: caches that are warm in every process, an election, and while this process leads a term that works on what the
 // caches say. It decides nothing about farms and reads nothing of the process; main.ts gives it configuration, clock and log.
 
-import type { Config } from "./config.ts";
 import type { Clock } from "./controller/clock.ts";
-import type { Logger } from "./controller/logger.ts";
-import type { Random } from "./controller/random.ts";
+import { isOfInterest } from "./farm/interest.ts";
 import type { WebFarm } from "./farm/model.ts";
 import { createClient } from "./kubernetes/client.ts";
 import type { KubernetesApi } from "./kubernetes/client.ts";
-import type { KubeConfigSource } from "./kubernetes/credentials.ts";
 import { createEvents, farmRef, podRef } from "./kubernetes/events.ts";
 import type { Events } from "./kubernetes/events.ts";
 import { createFarms } from "./kubernetes/farms.ts";
@@ -21,23 +18,12 @@ import type { Pods } from "./kubernetes/pods.ts";
 import { createNamespaces, readConfigMap, readSecret } from "./kubernetes/secrets.ts";
 import type { Namespaces } from "./kubernetes/secrets.ts";
 import { createWorkloads } from "./kubernetes/workloads.ts";
-import { openElection } from "./leadership.ts";
+import { openElection, type LeadershipOptions } from "./leadership.ts";
 import { serveHealth } from "./observability/health.ts";
-import type { Metrics } from "./observability/metrics.ts";
 import type { Cluster } from "./pass/ports.ts";
 import { beginTerm, type Term } from "./term.ts";
 
-export interface OperatorOptions {
-  readonly config: Config;
-  readonly kubeConfig: KubeConfigSource;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly metrics: Metrics;
-  readonly version: string;
-  /** Unique to this process. */
-  readonly identity: string;
-}
+export type OperatorOptions = LeadershipOptions;
 
 export interface Operator {
   /** Where /livez, /readyz and /metrics are. */
@@ -122,17 +108,6 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
 /** A namespace may be another one since its last WebFarm went; a pass that was under way then may have read the UID of the old one. */
 const isAlone = (farm: WebFarm, farms: readonly WebFarm[]): boolean =>
   !farms.some(({ namespace, uid }) => namespace === farm.namespace && uid !== farm.uid);
-
-/** Our own status writes come back as changes too; they are nothing to act on. */
-function isOfInterest(before: WebFarm | undefined, after: WebFarm | undefined): boolean {
-  if (before === undefined || after === undefined) return true;
-  return (
-    before.generation !== after.generation ||
-    before.deletionAtMs !== after.deletionAtMs ||
-    before.finalizers.join() !== after.finalizers.join() ||
-    JSON.stringify(before.annotations) !== JSON.stringify(after.annotations)
-  );
-}
 
 /** Events are for people and never hold anything up; how many were written shows in the API server. */
 const eventMetrics = { written: () => undefined, failed: () => undefined, dropped: () => undefined };

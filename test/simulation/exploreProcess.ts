@@ -5,6 +5,7 @@
 import type { Logger } from "../../operator/controller/logger.ts";
 import { startWorkers } from "../../operator/controller/workers.ts";
 import { WorkQueue } from "../../operator/controller/workQueue.ts";
+import { isOfInterest } from "../../operator/farm/interest.ts";
 import type { FarmKey, Pod, PodUid, SeenPod, WebFarm } from "../../operator/farm/model.ts";
 import { podHash } from "../../operator/farm/mark.ts";
 import type { ReadWorkload } from "../../operator/pass/members.ts";
@@ -335,15 +336,4 @@ async function drained(): Promise<void> {
 
 function ignore(): void {
   return undefined;
-}
-
-/** As in operator/operator.ts. */
-function isOfInterest(before: WebFarm | undefined, after: WebFarm | undefined): boolean {
-  if (before === undefined || after === undefined) return true;
-  return (
-    before.generation !== after.generation ||
-    before.deletionAtMs !== after.deletionAtMs ||
-    before.finalizers.join() !== after.finalizers.join() ||
-    JSON.stringify(before.annotations) !== JSON.stringify(after.annotations)
-  );
 }

@@ -3,6 +3,7 @@
 
 import { createElection } from "../../operator/controller/election.ts";
 import type { Election } from "../../operator/controller/election.ts";
+import { isOfInterest } from "../../operator/farm/interest.ts";
 import type { WebFarm } from "../../operator/farm/model.ts";
 import type { FarmEvent } from "../../operator/pass/ports.ts";
 import { executeLate, obstacle, takeFault, timeout } from "./effects.ts";
@@ -219,15 +220,4 @@ export class SimProcess {
 function touchFarms(truth: Truth, cluster: string): void {
   const { api } = truth.cluster(cluster);
   for (const farm of [...api.farms.values()]) api.putFarm(farm);
-}
-
-/** As in operator/operator.ts: our own status writes come back as changes too; they are nothing to act on. */
-function isOfInterest(before: WebFarm | undefined, after: WebFarm | undefined): boolean {
-  if (before === undefined || after === undefined) return true;
-  return (
-    before.generation !== after.generation ||
-    before.deletionAtMs !== after.deletionAtMs ||
-    before.finalizers.join() !== after.finalizers.join() ||
-    JSON.stringify(before.annotations) !== JSON.stringify(after.annotations)
-  );
 }
