@@ -234,6 +234,29 @@ describe("it finds", () => {
     approve(truth.nowMs + 5 * 60_000);
     expect(checker.take().map(({ text }) => text)).toEqual([expect.stringContaining("digest abc works twice")]);
   });
+
+  test("but not that an approval is written again when the store has forgotten the first time", async () => {
+    const { api } = truth.cluster("main");
+    const farm = api.farms.get("prod/shop");
+    if (farm === undefined) throw new Error("There is no WebFarm");
+    const published = {
+      ...farm,
+      status: { plan: { digest: "abc", unexplained: [] } },
+      annotations: { "webfarm.dev/approve-removals": "abc" },
+    };
+    const approve = (untilMs: number): void => {
+      const plan = { ...published.status.plan, approved: { digest: "abc", until: new Date(untilMs).toISOString() } };
+      api.putFarm({ ...published, status: { plan } });
+    };
+    api.putFarm(published);
+    await does("etcd is saved");
+    approve(truth.nowMs + 5 * 60_000);
+    await does("etcd is restored");
+    approve(truth.nowMs + 6 * 60_000);
+    expect(rules()).toEqual([]);
+    approve(truth.nowMs + 7 * 60_000);
+    expect(rules()).toEqual(["approval"]);
+  });
 });
 
 describe("it finds, where operators compete,", () => {

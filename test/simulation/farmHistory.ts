@@ -17,6 +17,8 @@ export interface Approval {
   readonly writtenAtMs: WallMs;
   readonly untilMs: WallMs;
   readonly rows: ReadonlySet<string>;
+  /** How often the cluster's store had been taken back when it was written. */
+  readonly restores: number;
 }
 
 export type Kinship = "ours" | "otherCluster" | "formerOwner" | "foreign";
@@ -54,17 +56,19 @@ export class FarmHistory {
     const ownerId = after.spec.ownerId ?? `${namespaceUid}/${after.name}`;
     const formerOwnerIds = after.spec.formerOwnerIds ?? [];
     this.identities.set(JSON.stringify([ownerId, namespaceUid, formerOwnerIds]), { ownerId, namespaceUid, formerOwnerIds });
-    return this.#noteApproval(after, atMs);
+    return this.#noteApproval(after, atMs, truth.cluster(cluster).restores);
   }
 
-  #noteApproval(farm: FarmObject, atMs: WallMs): readonly string[] {
+  #noteApproval(farm: FarmObject, atMs: WallMs, restores: number): readonly string[] {
     const { digest, approved, unexplained = [] } = planOf(farm);
     if (approved === undefined || digest === undefined) return [];
     const untilMs = Date.parse(approved.until);
     const before = this.approvals.get(approved.digest);
-    if (before !== undefined)
-      return before.untilMs === untilMs ? [] : [`digest ${approved.digest} works twice: until ${before.untilMs} and until ${untilMs}`];
-    this.approvals.set(approved.digest, { digest, writtenAtMs: atMs, untilMs, rows: new Set(unexplained.map(approvedRow)) });
+    if (before?.untilMs === untilMs) return [];
+    // A store that was taken back has forgotten that the person's word was used: there is nowhere else to remember it.
+    if (before !== undefined && before.restores === restores)
+      return [`digest ${approved.digest} works twice: until ${before.untilMs} and until ${untilMs}`];
+    this.approvals.set(approved.digest, { digest, writtenAtMs: atMs, untilMs, rows: new Set(unexplained.map(approvedRow)), restores });
     const wrong: string[] = [];
     if (approved.digest !== digest) wrong.push(`digest ${approved.digest} is approved, but ${digest} is published`);
     if (untilMs > atMs + approvalMs + roundingMs) wrong.push(`the approval of ${digest} lasts longer than ten minutes`);
