@@ -15,8 +15,8 @@ import { openGate } from "./kubernetes/gate.ts";
 import { livePod, livePods } from "./kubernetes/livePods.ts";
 import { createPods } from "./kubernetes/pods.ts";
 import type { Pods } from "./kubernetes/pods.ts";
-import { createNamespaces, readConfigMap, readSecret } from "./kubernetes/secrets.ts";
-import type { Namespaces } from "./kubernetes/secrets.ts";
+import { createNamespaces, type Namespaces } from "./kubernetes/namespaces.ts";
+import { readConfigMap, readSecret } from "./kubernetes/secrets.ts";
 import { createWorkloads } from "./kubernetes/workloads.ts";
 import { openElection, type LeadershipOptions } from "./leadership.ts";
 import { serveHealth } from "./observability/health.ts";
@@ -55,7 +55,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       const farm = after ?? before;
       if (farm === undefined || !isOfInterest(before, after)) return;
       followPods();
-      if ((before === undefined || after === undefined) && isAlone(farm, farms.all())) namespaces.forget(farm.namespace);
+      if (after === undefined) namespaces.forget(farm);
       term?.add(farm.key);
       addAll(farms.all().filter(({ namespace }) => namespace === farm.namespace)); // pods may be another farm's now
     },
@@ -105,10 +105,6 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   };
 }
 
-/** A namespace may be another one since its last WebFarm went; a pass that was under way then may have read the UID of the old one. */
-const isAlone = (farm: WebFarm, farms: readonly WebFarm[]): boolean =>
-  !farms.some(({ namespace, uid }) => namespace === farm.namespace && uid !== farm.uid);
-
 /** Events are for people and never hold anything up; how many were written shows in the API server. */
 const eventMetrics = { written: () => undefined, failed: () => undefined, dropped: () => undefined };
 
@@ -137,7 +133,7 @@ function clusterOf({ api, clock, farms, pods, events, namespaces }: ClusterParts
     farmsIn: (namespace) => farms.all().filter((farm) => farm.namespace === namespace),
     pods: (namespace) => pods.view(namespace),
     isSynced: (namespace) => farms.isSynced(namespace) && pods.view(namespace).synced,
-    namespaceUid: (namespace, signal) => namespaces.uid(namespace, signal),
+    namespaceUid: (farm, signal) => namespaces.uid(farm, signal),
     readWorkload: (query) => workloads.read(query),
     readSecret: (name) => readSecret(api, name),
     readConfigMap: (name) => readConfigMap(api, name),

@@ -74,6 +74,7 @@ const longestRetryAfterMs = 300_000;
 type State =
   | { readonly kind: "list"; readonly how: "watchList" | "paged" }
   | { readonly kind: "watch"; readonly version: string }
+  | { readonly kind: "compare"; readonly version: string }
   | { readonly kind: "wait"; readonly delayMs: number; readonly then: State };
 
 /** What the stream at hand has brought so far. `initial`: what a WatchList has listed and not completed. */
@@ -145,6 +146,8 @@ export class Reflector<T extends Kept> {
         return state.how === "paged"
           ? this.#listPages(signal)
           : this.#follow({ initial: new Map(), version: undefined, hasProgress: false }, signal);
+      case "compare":
+        return this.#compare(state.version, signal);
       case "watch":
         return this.#follow({ initial: undefined, version: state.version, hasProgress: false }, signal);
       case "wait":
@@ -178,6 +181,21 @@ export class Reflector<T extends Kept> {
     } finally {
       watchdog.cancel();
       cut.abort();
+    }
+  }
+
+  /**
+   * A server that went away may come back with a store of yesterday, in which a watch from a version of today hears nothing: so it is asked
+   * first how far its store has come.
+   */
+  async #compare(version: string, signal: AbortSignal): Promise<State> {
+    const { api, path, select } = this.#options;
+    try {
+      const page = parsePage(await api.request({ method: "GET", path, query: { ...select, limit: 1 }, deadlineMs: pageDeadlineMs, signal }));
+      return isOlder(page.version, version) ? { kind: "list", how: this.#firstHow } : { kind: "watch", version };
+    } catch (error) {
+      if (signal.aborted) return { kind: "compare", version };
+      return this.#afterError(error, { initial: undefined, version, hasProgress: false });
     }
   }
 
@@ -339,7 +357,9 @@ export class Reflector<T extends Kept> {
       if (code === 500) return { kind: "list", how: "paged" }; // Or its etcd is too old for it: it says so inside the stream.
     }
     this.#failed(error);
-    return this.#wait(again(stage, how), error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0);
+    const next = again(stage, how);
+    const then: State = next.kind === "watch" ? { kind: "compare", version: next.version } : next;
+    return this.#wait(then, error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0);
   }
 
   #failed(error: unknown): void {

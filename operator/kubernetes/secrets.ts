@@ -1,7 +1,7 @@
-// Single objects read by name when they are needed: Secrets, ConfigMaps, and the UID of a namespace. Nothing secret is cached or logged.
+// Single objects read by name when they are needed: Secrets and ConfigMaps. Nothing secret is cached or logged.
 import { isNotFound } from "./apiError.ts";
 import type { KubernetesApi } from "./client.ts";
-import { recordOf, required, textOf, textsOf } from "./decode.ts";
+import { recordOf, textsOf } from "./decode.ts";
 
 export interface ObjectName {
   readonly namespace: string;
@@ -24,35 +24,6 @@ export async function readSecret(api: KubernetesApi, at: ObjectName): Promise<Te
 export async function readConfigMap(api: KubernetesApi, at: ObjectName): Promise<Texts | undefined> {
   const map = await read(api, "configmaps", at);
   return map === undefined ? undefined : textsOf(map["data"]);
-}
-
-export interface Namespaces {
-  /** metadata.uid, read once for each namespace: it cannot change while anything is in it. */
-  uid(namespace: string, signal?: AbortSignal): Promise<string>;
-  /** When its last WebFarm goes and when its first one comes: a namespace that comes back has another UID. */
-  forget(namespace: string): void;
-}
-
-export function createNamespaces(api: KubernetesApi): Namespaces {
-  const known = new Map<string, string>();
-  let forgotten = 0;
-  return {
-    uid: async (namespace, signal) => {
-      const found = known.get(namespace);
-      if (found !== undefined) return found;
-      const before = forgotten;
-      const { metadata } = recordOf(
-        await api.request({ method: "GET", path: `/api/v1/namespaces/${encodeURIComponent(namespace)}`, signal }),
-      );
-      const uid = required(textOf(recordOf(metadata)["uid"]), "metadata.uid");
-      if (forgotten === before) known.set(namespace, uid); // else it may be that of a namespace that is no more
-      return uid;
-    },
-    forget: (namespace) => {
-      forgotten += 1;
-      known.delete(namespace);
-    },
-  };
 }
 
 async function read(

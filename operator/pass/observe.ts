@@ -87,7 +87,7 @@ async function namespaceOf(
 ): Promise<{ readonly identity: MarkIdentity; readonly problem?: DatabaseProblem }> {
   const { formerOwnerIds = [] } = farm.spec;
   try {
-    const namespaceUid = await cluster.namespaceUid(farm.namespace, signal);
+    const namespaceUid = await cluster.namespaceUid(farm, signal);
     return { identity: { ownerId: ownerIdOf(farm, namespaceUid), formerOwnerIds, namespaceUid } };
   } catch (error) {
     signal.throwIfAborted();

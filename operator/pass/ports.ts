@@ -45,7 +45,8 @@ export interface Cluster {
   pods(namespace: string): PodView;
   /** The namespace's farms and pods have been delivered whole since the start. */
   isSynced(namespace: string): boolean;
-  namespaceUid(namespace: string, signal: AbortSignal): Promise<string>;
+  /** Of the namespace that this very WebFarm is in; rejects when it is not there any more. */
+  namespaceUid(farm: WebFarm, signal: AbortSignal): Promise<string>;
   readWorkload(query: { readonly namespace: string; readonly ref: WorkloadRef; readonly signal?: AbortSignal }): Promise<WorkloadRead>;
   /** Undefined: a clean 404. */
   readSecret(name: ObjectName): Promise<Readonly<Record<string, string>> | undefined>;

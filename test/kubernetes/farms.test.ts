@@ -9,8 +9,9 @@ import { createFarms } from "../../operator/kubernetes/farms.ts";
 import { type Shape, specShape } from "../../operator/kubernetes/farmShape.ts";
 import { addFinalizer, liveFarm, patchStatus, removeFinalizer } from "../../operator/kubernetes/farmWrites.ts";
 import { mergePatch } from "../../operator/kubernetes/mergePatch.ts";
+import { createNamespaces } from "../../operator/kubernetes/namespaces.ts";
 import type { FakeClock } from "../controller/fakeClock.ts";
-import type { ScriptedApi } from "./scriptedApi.ts";
+import type { Exchange, ScriptedApi } from "./scriptedApi.ts";
 import { quiet, RecordedMetrics, until } from "./scriptedApi.ts";
 import { serveEachTest } from "./served.ts";
 
@@ -191,6 +192,38 @@ describe("against a server", () => {
   let clock: FakeClock;
 
   serveEachTest((served) => ({ server, api, clock } = served));
+
+  describe("the namespace of a WebFarm", () => {
+    const farm = decodeFarm(rawFarm());
+
+    test("is read once, and then the WebFarm, which must be that very one", async () => {
+      const namespaces = createNamespaces(api);
+      const first = namespaces.uid(farm);
+      const exchange = await server.next();
+      expect(exchange.path).toBe("/api/v1/namespaces/shop");
+      exchange.json({ metadata: { uid: "n1" } });
+      (await server.next()).json(rawFarm());
+      expect([await first, await namespaces.uid(farm)]).toEqual(["n1", "n1"]);
+      namespaces.forget(farm);
+      const second = namespaces.uid(farm);
+      (await server.next()).json({ metadata: { uid: "n1" } });
+      (await server.next()).json(rawFarm());
+      expect(await second).toBe("n1");
+    });
+
+    test.each<[string, (exchange: Exchange) => void]>([
+      ["another WebFarm", (exchange) => exchange.json(rawFarm(minimal, { uid: "made-anew" }))],
+      ["none", (exchange) => exchange.status(404, "NotFound", { details: { name: "main", kind: "webfarms" } })],
+    ])("is not known while %s is there under its name: the namespace may have been made anew", async (_name, answer) => {
+      const namespaces = createNamespaces(api);
+      for (let time = 0; time < 2; time += 1) {
+        const uid = namespaces.uid(farm).catch((error: unknown) => String(error));
+        (await server.next()).json({ metadata: { uid: "n2" } });
+        answer(await server.next());
+        expect(await uid).toContain("WebFarm shop/main is not there any more");
+      }
+    });
+  });
 
   describe("a status", () => {
     const farm = decodeFarm(rawFarm(minimal, {}, { desired: 3, ownerId: "x", conditions: [] }));

@@ -68,6 +68,14 @@ async function afterFailure(end: string, count = 1): Promise<Exchange> {
   return server.next();
 }
 
+/** The same where a watch failed: the server says first how far its store has come, which is as far as it was. */
+async function afterCut(end: string, count = 1): Promise<Exchange> {
+  const comparison = await afterFailure(end, count);
+  expect(Object.fromEntries(comparison.query)).toEqual({ limit: "1" });
+  comparison.json(listOf("10", []));
+  return server.next();
+}
+
 const names = (): string[] => reflector.cache.all().map((pod) => pod.name);
 
 describe("a reflector", () => {
@@ -148,13 +156,36 @@ describe("a reflector", () => {
     expect(reflector.cache.all()[0]?.labels).toEqual({ city: "Zürich" });
   });
 
+  test.each([
+    ["older than the last version heard", "9", true],
+    ["as old", "10", false],
+    ["newer", "11", false],
+  ])("lists anew after a cut only where the server's store is older: %s", async (_name, version, listsAnew) => {
+    (await syncedWith("a", "b")).cut();
+    (await afterFailure("cut")).json(listOf(version, [rawPod({ name: "a" })], "more"));
+    const next = await server.next();
+    expect([next.isWatchList, next.query.get("resourceVersion")]).toEqual([listsAnew, listsAnew ? null : "10"]);
+    expect(names()).toEqual(["a", "b"]);
+  });
+
+  test("tells a store that went back while the server was away", async () => {
+    (await syncedWith("a", "b")).cut();
+    (await afterFailure("cut")).json(listOf("7", []));
+    (await server.next())
+      .open()
+      .event("ADDED", rawPod({ name: "a" }))
+      .bookmark("7", "ends initial");
+    await until(() => changes.length === 2);
+    expect(changes).toEqual(["rewind", "-uid-b listed"]);
+  });
+
   test("drops the half line of a stream that was cut, and goes on from the version before it", async () => {
     const watch = await syncedWith();
     const line = JSON.stringify({ type: "ADDED", object: rawPod({ name: "a", version: "11" }) });
     watch.bytes(line.slice(0, 40));
     await clock.advance(0);
     watch.cut();
-    const second = await afterFailure("cut");
+    const second = await afterCut("cut");
     expect(second.query.get("resourceVersion")).toBe("10");
     second.open().bytes(`${line}\n`);
     await until(() => names().length === 1);
@@ -165,13 +196,14 @@ describe("a reflector", () => {
     watch.cut();
     await until(() => metrics.ends.length === 1);
     await clock.advance(2_000);
+    (await server.next()).json(listOf("10", []));
     expect((await server.next()).isWatch).toBe(true);
   });
 
   test("goes on from the last version after a line of garbage, without quoting it", async () => {
     const watch = await syncedWith();
     watch.bytes('{"password":"hunter2"\n');
-    const second = await afterFailure("garbage");
+    const second = await afterCut("garbage");
     expect(second.query.get("resourceVersion")).toBe("10");
     expect(JSON.stringify(reflector.failure)).not.toContain("hunter2");
   });
@@ -212,7 +244,7 @@ describe("a reflector", () => {
 
   test("tells a new UID under an old name as the end of one and the beginning of another", async () => {
     (await syncedWith("a")).cut();
-    const second = (await afterFailure("cut")).open();
+    const second = (await afterCut("cut")).open();
     second.event("ADDED", rawPod({ name: "a", uid: "uid-new", version: "30" }));
     await until(() => changes.length === 2);
     expect(changes).toEqual(["-uid-a listed", "+uid-new event"]);
@@ -237,6 +269,7 @@ describe("a reflector", () => {
     await clock.advance(44_000);
     expect(server.untaken).toBe(0);
     await clock.advance(1_000);
+    (await server.next()).json(listOf("10", []));
     expect((await server.next()).query.get("resourceVersion")).toBe("10");
   });
 
@@ -250,7 +283,7 @@ describe("a reflector", () => {
     (await server.next()).status(code, reason);
     for (let failures = 1; failures <= 8; failures += 1) (await afterFailure("refused", failures)).status(code, reason);
     expect(reflector.failure).toMatchObject({ resource: "pods", reason });
-    (await afterFailure("refused", 9)).open().event("ADDED", rawPod({ name: "b", version: "40" }));
+    (await afterCut("refused", 9)).open().event("ADDED", rawPod({ name: "b", version: "40" }));
     await until(() => names().length === 2);
     expect([reflector.failure, reflector.isSynced]).toEqual([undefined, true]);
   });
@@ -258,7 +291,7 @@ describe("a reflector", () => {
   test("goes on after an ERROR event that is no 410", async () => {
     const watch = await syncedWith();
     watch.event("ERROR", statusOf(500, "InternalError"));
-    expect((await afterFailure("refused")).query.get("resourceVersion")).toBe("10");
+    expect((await afterCut("refused")).query.get("resourceVersion")).toBe("10");
   });
 
   test("survives a server that refuses connections", async () => {

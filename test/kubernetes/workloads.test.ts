@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { WorkloadRead } from "../../operator/farm/model.ts";
 import type { KubernetesApi } from "../../operator/kubernetes/client.ts";
-import { createNamespaces, readConfigMap, readSecret } from "../../operator/kubernetes/secrets.ts";
+import { readConfigMap, readSecret } from "../../operator/kubernetes/secrets.ts";
 import { createWorkloads, type Workloads } from "../../operator/kubernetes/workloads.ts";
 import { FakeClock } from "../controller/fakeClock.ts";
 import { ScriptedApi } from "./scriptedApi.ts";
@@ -216,29 +216,4 @@ describe("a Secret and a ConfigMap", () => {
     (await server.next()).status(403, "Forbidden", { message: "no right to get secrets" });
     expect(await forbidden).toContain("no right to get secrets");
   });
-});
-
-test("a namespace's UID is read once, until it is forgotten", async () => {
-  const namespaces = createNamespaces(api);
-  const first = namespaces.uid("shop");
-  const exchange = await server.next();
-  expect(exchange.path).toBe("/api/v1/namespaces/shop");
-  exchange.json({ metadata: { uid: "n1" } });
-  expect([await first, await namespaces.uid("shop")]).toEqual(["n1", "n1"]);
-  namespaces.forget("shop");
-  const second = namespaces.uid("shop");
-  (await server.next()).json({ metadata: { uid: "n2" } });
-  expect(await second).toBe("n2");
-});
-
-test("a UID that was asked for before the namespace was forgotten is not kept: it may be that of one that is no more", async () => {
-  const namespaces = createNamespaces(api);
-  const first = namespaces.uid("shop");
-  const exchange = await server.next();
-  namespaces.forget("shop");
-  exchange.json({ metadata: { uid: "n1" } });
-  expect(await first).toBe("n1");
-  const second = namespaces.uid("shop");
-  (await server.next()).json({ metadata: { uid: "n2" } });
-  expect(await second).toBe("n2");
 });

@@ -60,11 +60,11 @@ export function askingCluster({ caches, ask, namespaceUids }: AskingOptions): Cl
     pods: (namespace) => caches.view(namespace),
     isSynced: (namespace) => caches.isFarmsSynced && caches.view(namespace).synced,
     record: () => undefined,
-    namespaceUid: async (name, signal) => {
-      const known = namespaceUids.get(name);
+    namespaceUid: async (farm, signal) => {
+      const known = namespaceUids.get(farm.uid);
       if (known !== undefined) return known;
-      const uid = await asked<string>("api.namespace", name, "namespaceUid", [name], signal);
-      namespaceUids.set(name, uid);
+      const uid = await asked<string>("api.namespace", farm.namespace, "namespaceUid", [farm], signal);
+      namespaceUids.set(farm.uid, uid);
       return uid;
     },
     readWorkload: ({ namespace, ref, signal }) =>

@@ -121,8 +121,7 @@ export class ExploredProcess {
         const farm = after ?? before;
         if (farm === undefined || !isOfInterest(before, after)) return;
         followPods();
-        if (after === undefined && !caches.farms().some(({ namespace }) => namespace === farm.namespace))
-          this.#namespaceUids.delete(farm.namespace);
+        if (after === undefined) this.#namespaceUids.delete(farm.uid);
         add(farm.key);
         addAll(caches.farms().filter(({ namespace }) => namespace === farm.namespace));
       },

@@ -40,10 +40,9 @@ export function simCluster({
   process,
   nowMs,
   onEvent,
-}: PortOptions): Cluster & { forgetNamespace(name: string): void } {
+}: PortOptions): Cluster & { forgetFarm(uid: string): void } {
   const { api } = truth.cluster(cluster);
   const namespaceUids = new Map<string, string>();
-  let forgotten = 0;
 
   /** Conditional on the version that was observed, as operator/kubernetes/farmWrites.ts. */
   const write = (
@@ -71,26 +70,25 @@ export function simCluster({
     farmsIn: (namespace) => caches.farms().filter((farm) => farm.namespace === namespace),
     pods: (namespace) => caches.view(namespace),
     isSynced: (namespace) => caches.isFarmsSynced && caches.view(namespace).synced,
-    namespaceUid: async (name, signal) => {
-      const known = namespaceUids.get(name);
+    // As operator/kubernetes/namespaces.ts: a namespace, then its WebFarm, which tells that it was the one asked for.
+    namespaceUid: async (farm, signal) => {
+      const known = namespaceUids.get(farm.uid);
       if (known !== undefined) return known;
-      const before = forgotten;
       const uid = await send(
-        { kind: "api.namespace", text: name },
+        { kind: "api.namespace", text: farm.namespace },
         () => {
-          const found = api.namespaces.get(name);
-          if (found === undefined) throw new Error(`404: there is no namespace ${name}`);
+          const found = api.namespaces.get(farm.namespace);
+          if (found === undefined) throw new Error(`404: there is no namespace ${farm.namespace}`);
           return found.uid;
         },
         signal,
       );
-      if (forgotten === before) namespaceUids.set(name, uid); // as createNamespaces of operator/kubernetes/secrets.ts
+      const now = await send({ kind: "api.namespace", text: farm.key }, () => api.farms.get(key(farm.namespace, farm.name)), signal);
+      if (now?.uid !== farm.uid) throw new Error(`WebFarm ${farm.key} is not there any more`);
+      namespaceUids.set(farm.uid, uid);
       return uid;
     },
-    forgetNamespace: (name) => {
-      forgotten += 1;
-      namespaceUids.delete(name);
-    },
+    forgetFarm: (uid) => void namespaceUids.delete(uid),
     readWorkload: ({ namespace, ref, signal }) =>
       send<WorkloadRead>(
         { kind: "api.workload", text: `${namespace}/${ref.kind}/${ref.name}` },

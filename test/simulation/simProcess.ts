@@ -67,8 +67,7 @@ export class SimProcess {
         const farm = after ?? before;
         if (farm === undefined || !isOfInterest(before, after)) return;
         followPods();
-        const isAlone = !caches.farms().some(({ namespace, uid }) => namespace === farm.namespace && uid !== farm.uid);
-        if ((before === undefined || after === undefined) && isAlone) cluster.forgetNamespace(farm.namespace);
+        if (after === undefined) cluster.forgetFarm(farm.uid);
         this.term?.add(farm.key);
         addAll(caches.farms().filter(({ namespace }) => namespace === farm.namespace));
       },
