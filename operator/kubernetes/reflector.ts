@@ -191,7 +191,9 @@ export class Reflector<T extends Kept> {
   async #compare(version: string, signal: AbortSignal): Promise<State> {
     const { api, path, select } = this.#options;
     try {
-      const page = parsePage(await api.request({ method: "GET", path, query: { ...select, limit: 1 }, deadlineMs: pageDeadlineMs, signal }));
+      const page = parsePage(
+        await api.request({ method: "GET", path, query: { ...select, limit: 1 }, deadlineMs: pageDeadlineMs, signal }),
+      );
       return isOlder(page.version, version) ? { kind: "list", how: this.#firstHow } : { kind: "watch", version };
     } catch (error) {
       if (signal.aborted) return { kind: "compare", version };
