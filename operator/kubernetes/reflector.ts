@@ -67,6 +67,7 @@ export interface ReflectorOptions<T extends Kept> extends ReflectorParts {
 /** Bookmarks come about once a minute, but no interval is promised: silence asks anew, it does not list anew. */
 export const silenceMs = 70_000;
 const silencesBeforeList = 2;
+const failuresBeforeList = 2;
 const pageSize = 500;
 const pageDeadlineMs = 60_000;
 const longestRetryAfterMs = 300_000;
@@ -74,7 +75,6 @@ const longestRetryAfterMs = 300_000;
 type State =
   | { readonly kind: "list"; readonly how: "watchList" | "paged" }
   | { readonly kind: "watch"; readonly version: string }
-  | { readonly kind: "compare"; readonly version: string }
   | { readonly kind: "wait"; readonly delayMs: number; readonly then: State };
 
 /** What the stream at hand has brought so far. `initial`: what a WatchList has listed and not completed. */
@@ -146,8 +146,6 @@ export class Reflector<T extends Kept> {
         return state.how === "paged"
           ? this.#listPages(signal)
           : this.#follow({ initial: new Map(), version: undefined, hasProgress: false }, signal);
-      case "compare":
-        return this.#compare(state.version, signal);
       case "watch":
         return this.#follow({ initial: undefined, version: state.version, hasProgress: false }, signal);
       case "wait":
@@ -181,23 +179,6 @@ export class Reflector<T extends Kept> {
     } finally {
       watchdog.cancel();
       cut.abort();
-    }
-  }
-
-  /**
-   * A server that went away may come back with a store of yesterday, in which a watch from a version of today hears nothing: so it is asked
-   * first how far its store has come.
-   */
-  async #compare(version: string, signal: AbortSignal): Promise<State> {
-    const { api, path, select } = this.#options;
-    try {
-      const page = parsePage(
-        await api.request({ method: "GET", path, query: { ...select, limit: 1 }, deadlineMs: pageDeadlineMs, signal }),
-      );
-      return isOlder(page.version, version) ? { kind: "list", how: this.#firstHow } : { kind: "watch", version };
-    } catch (error) {
-      if (signal.aborted) return { kind: "compare", version };
-      return this.#afterError(error, { initial: undefined, version, hasProgress: false });
     }
   }
 
@@ -359,8 +340,9 @@ export class Reflector<T extends Kept> {
       if (code === 500) return { kind: "list", how: "paged" }; // Or its etcd is too old for it: it says so inside the stream.
     }
     this.#failed(error);
-    const next = again(stage, how);
-    const then: State = next.kind === "watch" ? { kind: "compare", version: next.version } : next;
+    // A server that was away may have come back with a store of yesterday, in which a watch from where this one was tells nothing of it.
+    const wasAway = end !== "throttled" && this.#backoff.failures >= failuresBeforeList - 1;
+    const then: State = wasAway ? { kind: "list", how } : again(stage, how);
     return this.#wait(then, error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0);
   }
 
