@@ -73,6 +73,15 @@ export interface Databases {
 export interface NewServer {
   readonly name: ServerName;
   readonly guid: string;
+  /** Where the table has ServerURL. */
+  readonly url?: string;
+}
+
+export interface Registering {
+  /** Enabled rows that the table may have afterwards: the first of the servers get the places that are left. Absent: no limit. */
+  readonly mostServers?: number;
+  /** Gives each new row the table's newest ping, where there is one: a row without any is reported as not responding at once. */
+  readonly copiesPing?: boolean;
 }
 
 export interface WriteResult {
@@ -85,13 +94,21 @@ export interface WriteResult {
 export interface FarmDatabase {
   facts(signal: AbortSignal): Promise<DatabaseFacts & { readonly foreignKeyDisabled: boolean }>;
   read(signal: AbortSignal): Promise<TableRead>;
-  register(servers: readonly NewServer[], signal: AbortSignal): Promise<WriteResult>;
+  register(servers: readonly NewServer[], signal: AbortSignal, how?: Registering): Promise<WriteResult>;
+  /** `newGuid` may be the same, to set the URL only. */
   mark(
-    rows: readonly { readonly serverID: number; readonly name: string; readonly guid: string | null; readonly newGuid: string }[],
+    rows: readonly {
+      readonly serverID: number;
+      readonly name: string;
+      readonly guid: string | null;
+      readonly newGuid: string;
+      readonly url?: string;
+    }[],
     signal: AbortSignal,
   ): Promise<WriteResult>;
+  /** With `newestPing` only while that is the newest one (as TableRead has it): a row without a mark says nothing of its process. */
   remove(
-    rows: readonly { readonly serverID: number; readonly name: string; readonly guid: string }[],
+    rows: readonly { readonly serverID: number; readonly name: string; readonly guid: string | null; readonly newestPing?: string }[],
     signal: AbortSignal,
   ): Promise<WriteResult & { readonly bindings: number; readonly bindingsRemain: boolean }>;
   conflict(name: string, signal: AbortSignal): Promise<ServerRow | undefined>;

@@ -259,7 +259,7 @@ describe("a reflector", () => {
     const list = await server.next();
     // A server that answers a WatchList with 500 is asked for pages.
     if (!list.isWatchList) list.json(listOf("40", pods));
-    else pods.reduce((stream, pod) => stream.event("ADDED", pod), list.open()).bookmark("40", "ends initial");
+    else pods.reduce<Exchange>((stream, pod) => stream.event("ADDED", pod), list.open()).bookmark("40", "ends initial");
     await until(() => names().length === 2);
     expect([reflector.failure, reflector.isSynced]).toEqual([undefined, true]);
   });

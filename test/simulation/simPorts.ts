@@ -267,7 +267,8 @@ function simDatabase(options: PortOptions, farm: FarmKey, database: SimDatabase)
         removals.map(({ serverID, guid }) => `${serverID} ${guid}`).join(", "),
         () => {
           const bindings = database.remove(removals, by);
-          const isThere = ({ serverID, guid }: { serverID: number; guid: string }): boolean => database.rows.get(serverID)?.guid === guid;
+          const isThere = ({ serverID, guid }: { serverID: number; guid: string | null }): boolean =>
+            database.rows.get(serverID)?.guid === guid;
           return { ...written(), bindings, bindingsRemain: removals.some(isThere) };
         },
         signal,
