@@ -39,9 +39,9 @@ export interface TestCluster extends ClusterConnection, AsyncDisposable {
   /**
    * Gives etcd back what was remembered, with the versions of that time: what was written since is gone without an event. Resolves when the
    * API server is ready on the address it had, and controllers, scheduler and kubelets have been started anew, as Kubernetes asks for: they
-   * would wait for versions that the store has not reached yet. Rejects where nothing was remembered.
+   * would wait for versions that the store has not reached yet. Nobody answers for `awayMs` at least. Rejects where nothing was remembered.
    */
-  readonly restoreStore: () => Promise<void>;
+  readonly restoreStore: (options?: { readonly awayMs?: number }) => Promise<void>;
   /** Ends the processes and removes the folder; may be called twice. */
   readonly stop: () => Promise<void>;
 }
@@ -93,10 +93,11 @@ async function start(options: ClusterOptions, programs: Readonly<Record<Componen
       await takeCopy(directory, etcd);
       isSaved = true;
     };
-    const restoreStore = async (): Promise<void> => {
+    const restoreStore = async ({ awayMs = 0 } = {}): Promise<void> => {
       if (!isSaved) throw new Error("Cannot restore the store as it was never saved");
       for (const component of controlPlane.toReversed()) await launch.kill(component);
       await putCopyBack(directory);
+      await wait(awayMs);
       launch.start("etcd");
       await startComponent("kube-apiserver");
       if (everything) for (const component of controllersAndKubelets) launch.start(component);

@@ -31,6 +31,9 @@ interface Named {
 
 const operatorAccount = { namespace: "webfarm-system", name: "webfarm-operator" };
 
+/** The least that a restore takes; in truth it is minutes. Whoever watches fails more than once meanwhile. */
+const storeAwayMs = 5_000;
+
 export class Stage {
   readonly api: Api;
   readonly book = new PodBook();
@@ -127,7 +130,7 @@ export class Stage {
   async restoreStore(): Promise<void> {
     const { restoreStore } = this.#store();
     await this.book.through(async () => {
-      await restoreStore();
+      await restoreStore({ awayMs: storeAwayMs });
       let refusal = "";
       const isServed = (): Promise<boolean> =>
         Promise.all(this.namespaces().map((namespace) => this.farms(namespace))).then(
