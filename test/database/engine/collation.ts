@@ -29,16 +29,27 @@ function collation(name: string, fold: (text: string) => string, order: (left: s
   return { name, key, fold, compare };
 }
 
+// Half and full width, hiragana and katakana: two ways to write one character in every collation that does not say WS and KS; a half-width
+// letter with its sound mark is one letter. https://learn.microsoft.com/sql/relational-databases/collations/collation-and-unicode-support
+const oneWidth = (text: string): string => text.replaceAll(/[\uff01-\uffee]+/g, (wide) => wide.normalize("NFKC")).replaceAll("\u3000", " ");
+const oneKana = (text: string): string =>
+  text.replaceAll(/[\u30a1-\u30f6]/g, (katakana) => String.fromCharCode(katakana.charCodeAt(0) - 0x60));
+const oneForm = (text: string): string => oneKana(oneWidth(text));
+
 const byCulture = (culture: string, sensitivity: "base" | "accent" | "variant") => new Intl.Collator(culture, { sensitivity }).compare;
 const byCodeUnit = (left: string, right: string): number => (left < right ? -1 : 1);
+const asItIs = (text: string): string => text;
 
 const known: readonly Collation[] = [
-  collation("SQL_Latin1_General_CP1_CI_AS", lower, byCulture("en", "accent")),
-  collation("Latin1_General_CI_AS", lower, byCulture("en", "accent")),
-  collation("Latin1_General_CI_AI", (text) => lower(unaccented(text)), byCulture("en", "base")),
-  collation("Latin1_General_CS_AS", (text) => text.replaceAll("ß", "ss"), byCulture("en", "variant")),
-  collation("Latin1_General_BIN2", (text) => text, byCodeUnit),
-  collation("Turkish_CI_AS", (text) => text.toLocaleLowerCase("tr").replaceAll("ß", "ss"), byCulture("tr", "accent")),
+  collation("SQL_Latin1_General_CP1_CI_AS", (text) => lower(oneForm(text)), byCulture("en", "accent")),
+  collation("Latin1_General_CI_AS", (text) => lower(oneForm(text)), byCulture("en", "accent")),
+  collation("Latin1_General_CI_AS_KS_WS", lower, byCulture("en", "accent")),
+  collation("Latin1_General_CI_AI", (text) => lower(unaccented(oneForm(text))), byCulture("en", "base")),
+  collation("Latin1_General_CS_AS", (text) => oneForm(text).replaceAll("ß", "ss"), byCulture("en", "variant")),
+  collation("Latin1_General_BIN", asItIs, byCodeUnit),
+  collation("Latin1_General_BIN2", asItIs, byCodeUnit),
+  collation("Turkish_CI_AS", (text) => oneForm(text).toLocaleLowerCase("tr").replaceAll("ß", "ss"), byCulture("tr", "accent")),
+  collation("Japanese_CI_AS", (text) => lower(oneForm(text)), byCulture("ja", "accent")),
 ];
 const byName = new Map(known.map((one) => [one.name.toLowerCase(), one]));
 

@@ -32,6 +32,23 @@ test.each([
   ["Turkish_CI_AS", "ı", "I", true],
   ["SQL_Latin1_General_CP1_CI_AS", "i", "ı", false],
   ["SQL_Latin1_General_CP1_CI_AS", "strasse", "straße", true],
+  ["SQL_Latin1_General_CP1_CI_AS", "shop-0", "ｓｈｏｐ－０", true],
+  ["Latin1_General_CI_AS", "shop-0", "shop-０", true],
+  ["Latin1_General_CS_AS", "shop-0", "ｓhop-0", true],
+  ["Latin1_General_CS_AS", "shop-0", "Ｓhop-0", false],
+  ["Latin1_General_CI_AI", "shop-0", "ＳHÓP-0", true],
+  ["Latin1_General_CI_AS_KS_WS", "shop-0", "ｓhop-0", false],
+  ["Latin1_General_CI_AS_KS_WS", "shop-0", "SHOP-0", true],
+  ["Latin1_General_CI_AS_KS_WS", "みせ", "ミセ", false],
+  ["Latin1_General_BIN", "shop-0", "ｓhop-0", false],
+  ["Latin1_General_BIN", "shop-0", "shop-0 ", true],
+  ["Latin1_General_BIN2", "shop-0", "shop-0 ", true],
+  ["Turkish_CI_AS", "shop-0", "ＳＨＯＰ-0", true],
+  ["Turkish_CI_AS", "i", "Ｉ", false],
+  ["Japanese_CI_AS", "shop-0", "ＳＨＯＰ－０", true],
+  ["Japanese_CI_AS", "ガーデン", "ｶﾞｰﾃﾞﾝ", true],
+  ["Japanese_CI_AS", "みせ", "ミセ", true],
+  ["Japanese_CI_AS", "cafe", "café", false],
 ])("in %s, '%s' = '%s' is %s everywhere: in WHERE, IN, JOIN, GROUP BY and a unique index", async (collation, one, other, equal) => {
   expect(await areEqual(collation, one, other)).toBe(equal);
 });
