@@ -1,5 +1,7 @@
-// Reads a .NET connection string as Microsoft.Data.SqlClient does, as far as the operator can honour it. What it cannot honour is named,
-// and no message ever carries a value.
+// Reads a .NET connection string as Microsoft.Data.SqlClient does, as far as the operator can honour it. What it cannot honour is refused or
+// noted by its keyword, and no message ever carries a value, but for the name of a failover partner.
+import { itemsOf, type Refusal, refuse } from "./connectionItems.ts";
+import type { Keyword } from "./connectionKeywords.ts";
 import { type DataSource, readDataSource } from "./dataSource.ts";
 
 export interface ConnectionString {
@@ -13,189 +15,50 @@ export interface ConnectionString {
   readonly connectTimeoutSeconds?: number;
   readonly hostNameInCertificate?: string;
   readonly multiSubnetFailover: boolean;
+  /** Printable. The operator does not connect to it. */
+  readonly failoverPartner?: string;
   /** What the string asks for and the operator does otherwise: sentences for a person. */
   readonly notes: readonly string[];
 }
 
-export type ConnectionStringReading = ConnectionString | { readonly kind: "refused"; readonly reason: string; readonly message: string };
+export type ConnectionStringReading = ConnectionString | Refusal;
 
-const longest = 32_768;
-
-/** What becomes of a keyword. Its name is the one that messages use. */
-type Keyword =
-  | "Data Source"
-  | "Initial Catalog"
-  | "User ID"
-  | "Password"
-  | "Encrypt"
-  | "Trust Server Certificate"
-  | "Connect Timeout"
-  | "Host Name In Certificate"
-  | "Multi Subnet Failover"
-  | "Application Intent"
-  | "Integrated Security"
-  | "Authentication"
-  | "AttachDbFilename"
-  | "User Instance"
-  | "Failover Partner"
-  | "Network Library"
-  | "Server Certificate"
-  | { readonly ignored: string };
-
-const ignored = (name: string): Keyword => ({ ignored: name });
-
-// https://learn.microsoft.com/dotnet/api/microsoft.data.sqlclient.sqlconnection.connectionstring
-const keywords: ReadonlyMap<string, Keyword> = new Map<string, Keyword>([
-  ...synonyms("Data Source", ["server", "address", "addr", "network address"]),
-  ...synonyms("Initial Catalog", ["database"]),
-  ...synonyms("User ID", ["uid", "user"]),
-  ...synonyms("Password", ["pwd"]),
-  ...synonyms("Encrypt", []),
-  ...synonyms("Trust Server Certificate", ["trustservercertificate"]),
-  ...synonyms("Connect Timeout", ["connection timeout", "timeout"]),
-  ...synonyms("Host Name In Certificate", ["hostnameincertificate"]),
-  ...synonyms("Multi Subnet Failover", ["multisubnetfailover"]),
-  ...synonyms("Application Intent", ["applicationintent"]),
-  ...synonyms("Integrated Security", ["trusted_connection"]),
-  ...synonyms("Authentication", []),
-  ...synonyms("AttachDbFilename", ["extended properties", "initial file name"]),
-  ...synonyms("User Instance", []),
-  ...synonyms("Failover Partner", []),
-  ...synonyms("Network Library", ["net", "network"]),
-  ...synonyms("Server Certificate", ["servercertificate"]),
-  ...synonyms(ignored("Application Name"), ["app"]),
-  ...synonyms(ignored("Workstation ID"), ["wsid"]),
-  ...synonyms(ignored("Current Language"), ["language"]),
-  ...synonyms(ignored("Command Timeout"), []),
-  ...synonyms(ignored("Packet Size"), []),
-  ...synonyms(ignored("Persist Security Info"), ["persistsecurityinfo"]),
-  ...synonyms(ignored("Pooling"), []),
-  ...synonyms(ignored("Max Pool Size"), []),
-  ...synonyms(ignored("Min Pool Size"), []),
-  ...synonyms(ignored("Load Balance Timeout"), ["connection lifetime"]),
-  ...synonyms(ignored("Pool Blocking Period"), ["poolblockingperiod"]),
-  ...synonyms(ignored("Connect Retry Count"), ["connectretrycount"]),
-  ...synonyms(ignored("Connect Retry Interval"), ["connectretryinterval"]),
-  ...synonyms(ignored("Multiple Active Result Sets"), ["multipleactiveresultsets"]),
-  ...synonyms(ignored("IP Address Preference"), ["ipaddresspreference"]),
-  ...synonyms(ignored("Transparent Network IP Resolution"), ["transparentnetworkipresolution"]),
-  ...synonyms(ignored("Column Encryption Setting"), []),
-  ...synonyms(ignored("Enclave Attestation Url"), []),
-  ...synonyms(ignored("Attestation Protocol"), []),
-  ...synonyms(ignored("Server SPN"), ["serverspn"]),
-  ...synonyms(ignored("Failover Partner SPN"), ["failoverpartnerspn"]),
-  ...synonyms(ignored("Enlist"), []),
-  ...synonyms(ignored("Replication"), []),
-  ...synonyms(ignored("Transaction Binding"), []),
-  ...synonyms(ignored("Type System Version"), []),
-  ...synonyms(ignored("Asynchronous Processing"), ["async"]), // System.Data.SqlClient only, without effect since .NET 4.5
-]);
-
-function synonyms(keyword: Keyword, others: readonly string[]): readonly (readonly [string, Keyword])[] {
-  const name = typeof keyword === "string" ? keyword : keyword.ignored;
-  return [name.toLowerCase(), ...others].map((spelling) => [spelling, keyword] as const);
+/** A keyword with its last value, which is not empty. */
+interface Given {
+  readonly keyword: Keyword;
+  readonly spelling: string;
+  readonly value: string;
 }
+/** By the keyword's name. */
+type Found = ReadonlyMap<string, Given>;
 
 /** Never throws. */
 export function readConnectionString(text: string): ConnectionStringReading {
-  const items = split(text);
-  if (!Array.isArray(items)) return items;
-  const found = new Map<string, string>(); // last one wins; an empty value takes the keyword away
-  const ignoredNames = new Set<string>();
+  const items = itemsOf(text);
+  if ("kind" in items) return items;
+  const found = new Map<string, Given>(); // the last one wins; an empty value takes the keyword away
   for (const item of items) {
-    if (typeof item.keyword !== "string") ignoredNames.add(item.keyword.ignored);
-    else if (item.value === "") found.delete(item.keyword);
-    else found.set(item.keyword, item.value);
+    if (item.value === "") found.delete(item.keyword.name);
+    else found.set(item.keyword.name, item);
   }
-  return refusalOf(found) ?? interpret(found, [...ignoredNames]);
+  return wrongValue(found) ?? contradiction(found) ?? impossible(found) ?? interpret(found);
 }
 
-interface Item {
-  readonly keyword: Keyword;
-  readonly value: string;
-}
-
-type Refusal = Extract<ConnectionStringReading, { kind: "refused" }>;
-
-function refuse(reason: string, message: string): Refusal {
-  return { kind: "refused", reason, message };
-}
-
-// White space as .NET sees it; unlike JavaScript's \s without the byte order mark.
-const space = "[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
-const visible = (besides: string): string => `(?:(?!${space})[^${besides}\\p{Cc}])`;
-const itemPattern = new RegExp(
-  `(?:${space}|;)*` +
-    `(?<key>(?:${visible("=")}|${space}+${visible("=")}|${space}+==|==)+)${space}*=(?!=)${space}*` +
-    `(?:"(?<double>(?:[^"\\0]|"")*)"|'(?<single>(?:[^'\\0]|'')*)'|(?<plain>(?!["']|${space})(?:${visible(";")}|${space}+${visible(";")})*(?<!["'])))` +
-    `${space}*(?:;|(?:\\0|${space})*$)`,
-  "uy",
-);
-const endPattern = new RegExp(`^(?:${space}|;|\\0)*$`, "u");
-
-function split(text: string): Item[] | Refusal {
-  if (text.length > longest) return refuse("ConnectionStringInvalid", `The connection string is longer than ${longest} characters.`);
-  const items: Item[] = [];
-  for (let at = 0; !endPattern.test(text.slice(at)); at = itemPattern.lastIndex) {
-    itemPattern.lastIndex = at;
-    const groups = itemPattern.exec(text)?.groups;
-    if (groups === undefined) return malformed(items);
-    const name = (groups["key"] ?? "").replaceAll("==", "=").toLowerCase();
-    const keyword = keywords.get(name);
-    if (keyword === undefined) return unknownKeyword(name, items.at(-1)?.keyword);
-    const value = groups["double"]?.replaceAll('""', '"') ?? groups["single"]?.replaceAll("''", "'") ?? groups["plain"] ?? "";
-    items.push({ keyword, value });
-  }
-  return items;
-}
-
-function nameOf(keyword: Keyword | undefined): string | undefined {
-  return typeof keyword === "object" ? keyword.ignored : keyword;
-}
-
-function malformed(items: readonly Item[]): Refusal {
-  const last = nameOf(items.at(-1)?.keyword);
-  const where = last === undefined ? "at its beginning" : `behind ${last}`;
-  return refuse(
-    "ConnectionStringInvalid",
-    `The connection string is not of the form keyword=value;keyword=value: it cannot be read ${where}. A value with ; or a quotation mark at an end stands in "quotes".`,
-  );
-}
-
-// What follows a password that has a semicolon and no quotes looks like a keyword, and is a part of the secret.
-function unknownKeyword(name: string, before: Keyword | undefined): Refusal {
-  if (before === "Password" || before === "User ID") {
-    return refuse(
-      "KeywordNotSupported",
-      `The connection string has an unknown keyword behind ${before}. A value with ; stands in "quotes"; otherwise remove the keyword.`,
-    );
-  }
-  const printable = name.replace(/[^\x20-\x7e]/g, "?").slice(0, 40);
-  const cure = name.startsWith("\ufeff") ? "The Secret begins with a byte order mark: remove it." : "Remove it, or use its full name.";
-  return refuse("KeywordNotSupported", `The connection string has an unknown keyword "${printable}". ${cure}`);
-}
-
-/** Asks for something that would change what the operator connects to, or as whom. */
-function refusalOf(found: ReadonlyMap<string, string>): Refusal | undefined {
-  const own = "Use a SQL login (User ID and Password), or spec.database.host with authentication.";
-  for (const keyword of ["Integrated Security", "User Instance"] as const) {
-    const value = found.get(keyword);
-    const isOn = value === undefined ? false : truth(keyword === "Integrated Security" && value.toLowerCase() === "sspi" ? "true" : value);
-    if (isOn === undefined) return invalid(keyword, "true or false");
-    if (isOn) return refuse("KeywordNotSupported", `${keyword} cannot be honoured. ${own}`);
-  }
-  const authentication = found.get("Authentication")?.toLowerCase().replaceAll(" ", "");
-  if (authentication !== undefined && authentication !== "sqlpassword")
-    return refuse("KeywordNotSupported", `Authentication cannot be honoured unless it is SqlPassword. ${own}`);
-  const cures = {
-    AttachDbFilename: "Attach the database on the server, and name it in Initial Catalog.",
-    "Failover Partner": "Database mirroring cannot be followed: name the availability group listener or the principal alone.",
-    "Network Library": "Write the protocol into the Data Source: tcp:<host>,<port>.",
-  } as const;
-  for (const [keyword, cure] of Object.entries(cures)) {
-    if (found.has(keyword)) return refuse("KeywordNotSupported", `${keyword} cannot be honoured. ${cure}`);
+function wrongValue(found: Found): Refusal | undefined {
+  for (const { keyword, value } of found.values()) {
+    const { name, rule } = keyword;
+    if (rule === "any") continue;
+    if (rule === "boolean") {
+      if (truth(value) === undefined) return invalid(name, "True or False");
+    } else if (wholeNumber(value, rule) === undefined) {
+      return invalid(name, `a whole number from ${rule.least} to ${rule.most}`);
+    }
   }
   return undefined;
+}
+
+function invalid(keyword: string, rule: string): Refusal {
+  return refuse("ConnectionStringInvalid", `The value of ${keyword} in the connection string is not valid: it must be ${rule}.`);
 }
 
 function truth(text: string): boolean | undefined {
@@ -204,12 +67,75 @@ function truth(text: string): boolean | undefined {
   return value === "false" || value === "no" ? false : undefined;
 }
 
-function invalid(keyword: Keyword, rule: string): Refusal {
-  return refuse(
-    "ConnectionStringInvalid",
-    `The value of ${nameOf(keyword) ?? ""} in the connection string is not valid: it must be ${rule}.`,
-  );
+function wholeNumber(text: string, { least, most }: { readonly least: number; readonly most: number }): number | undefined {
+  const value = /^[+-]?\d{1,10}$/.test(text.trim()) ? Number(text) : undefined;
+  return value === undefined || value < least || value > most ? undefined : value;
 }
+
+const isOn = (found: Found, name: string): boolean => truth(found.get(name)?.value ?? "false") ?? false;
+const isReadOnly = (found: Found): boolean => found.get("Application Intent")?.value.trim().toLowerCase() === "readonly";
+
+/** Keywords that exclude each other. The site's own client refuses them too. */
+function contradiction(found: Found): Refusal | undefined {
+  const contradicts = (what: string): Refusal => refuse("ConnectionStringInvalid", `The connection string contradicts itself: ${what}`);
+  const size = (name: string, otherwise: number): number => Number(found.get(name)?.value ?? otherwise);
+  if (size("Min Pool Size", 0) > size("Max Pool Size", 100)) return contradicts("Min Pool Size must not be above Max Pool Size.");
+  if (!found.has("Failover Partner")) return undefined;
+  if (!found.has("Initial Catalog")) return contradicts("Failover Partner needs Initial Catalog. Add Initial Catalog=<name>.");
+  for (const name of ["Multi Subnet Failover", "Application Intent"] as const) {
+    if (name === "Application Intent" ? isReadOnly(found) : isOn(found, name))
+      return contradicts(`Failover Partner (database mirroring) cannot stand beside ${name} (availability groups). Remove one of them.`);
+  }
+  return undefined;
+}
+
+const ownLogin =
+  "Use a SQL login (User ID and Password), or spec.database.host, name and authentication: WorkloadIdentity with serviceAccountName.";
+
+/** https://learn.microsoft.com/sql/connect/ado-net/sql/azure-active-directory-authentication */
+const entra = new Set(
+  [
+    "password",
+    "integrated",
+    "interactive",
+    "serviceprincipal",
+    "devicecodeflow",
+    "managedidentity",
+    "msi",
+    "default",
+    "workloadidentity",
+  ].map((name) => `activedirectory${name}`),
+);
+
+/** Asks for what no Linux pod has, or for another place or identity than the operator would take. */
+function impossible(found: Found): Refusal | undefined {
+  const refused = (name: string, why: string): Refusal => {
+    const spelling = found.get(name)?.spelling ?? "";
+    const written = spelling === name.toLowerCase() ? "" : ` (written ${spelling})`;
+    return refuse("KeywordNotSupported", `${name}${written} cannot be honoured${why}`);
+  };
+  const security = found.get("Integrated Security")?.value;
+  const isIntegrated = security?.trim().toLowerCase() === "sspi" || (security === undefined ? false : truth(security));
+  if (isIntegrated === undefined) return invalid("Integrated Security", "True, False or SSPI");
+  if (isIntegrated) return refused("Integrated Security", `: a Linux pod has no Windows login. ${ownLogin}`);
+  const authentication = found.get("Authentication")?.value.toLowerCase().replaceAll(" ", "");
+  if (authentication !== undefined && authentication !== "sqlpassword")
+    return entra.has(authentication)
+      ? refused("Authentication", ` unless it is SqlPassword. ${ownLogin}`)
+      : invalid("Authentication", "SqlPassword");
+  for (const [name, why] of Object.entries(cures)) {
+    const isAsked = found.get(name)?.keyword.rule === "boolean" ? isOn(found, name) : found.has(name);
+    if (isAsked) return refused(name, why);
+  }
+  return undefined;
+}
+
+const cures = {
+  AttachDbFilename: ": it names a file of one machine. Attach the database on the server, and name it in Initial Catalog.",
+  "User Instance": `: it starts a SQL Server Express under a Windows login. Name a server in Data Source. ${ownLogin}`,
+  "Context Connection": ": it is for code inside of SQL Server. Name the server in Data Source.",
+  "Network Library": ". Leave it out, and write the protocol into the Data Source: tcp:<host>,<port>.",
+} as const;
 
 const encryptValues: ReadonlyMap<string, NonNullable<ConnectionString["encrypt"]>> = new Map([
   ["true", "Mandatory"],
@@ -221,44 +147,35 @@ const encryptValues: ReadonlyMap<string, NonNullable<ConnectionString["encrypt"]
   ["strict", "Strict"],
 ]);
 
-function interpret(found: ReadonlyMap<string, string>, ignoredNames: readonly string[]): ConnectionStringReading {
-  const encryptText = found.get("Encrypt");
+function interpret(found: Found): ConnectionStringReading {
+  const valueOf = (name: string): string | undefined => found.get(name)?.value;
+  const encryptText = valueOf("Encrypt");
   const encrypt = encryptText === undefined ? undefined : encryptValues.get(encryptText.trim().toLowerCase());
   if (encryptText !== undefined && encrypt === undefined) return invalid("Encrypt", "True, False, Mandatory, Optional or Strict");
-  const trust = truth(found.get("Trust Server Certificate") ?? "false");
-  if (trust === undefined) return invalid("Trust Server Certificate", "True or False");
-  const multiSubnetFailover = truth(found.get("Multi Subnet Failover") ?? "false");
-  if (multiSubnetFailover === undefined) return invalid("Multi Subnet Failover", "True or False");
-  const intent = found.get("Application Intent")?.toLowerCase();
+  const intent = valueOf("Application Intent")?.trim().toLowerCase();
   if (intent !== undefined && intent !== "readonly" && intent !== "readwrite")
     return invalid("Application Intent", "ReadWrite or ReadOnly");
-  const timeoutText = found.get("Connect Timeout");
-  const timeout = timeoutText === undefined ? undefined : wholeNumber(timeoutText);
-  if (timeoutText !== undefined && timeout === undefined) return invalid("Connect Timeout", "a number of seconds, not negative");
-  const dataSource = found.get("Data Source");
+  const timeout = valueOf("Connect Timeout");
+  const dataSource = valueOf("Data Source");
   const server = dataSource === undefined ? undefined : readDataSource(dataSource);
   if (server?.kind === "refused") return server;
-  const optional = {
-    database: found.get("Initial Catalog"),
-    user: found.get("User ID"),
-    password: found.get("Password"),
-    hostNameInCertificate: found.get("Host Name In Certificate"),
-    server: server?.dataSource,
-    encrypt,
-    connectTimeoutSeconds: timeout,
-  };
+  const partner = valueOf("Failover Partner");
   return {
     kind: "read",
-    ...withoutUndefined(optional),
-    trustServerCertificate: trust,
-    multiSubnetFailover,
-    notes: notesOf(intent === "readonly", found.has("Server Certificate"), ignoredNames),
+    ...withoutUndefined({
+      database: valueOf("Initial Catalog"),
+      user: valueOf("User ID"),
+      password: valueOf("Password"),
+      hostNameInCertificate: valueOf("Host Name In Certificate"),
+      server: server?.dataSource,
+      encrypt,
+      connectTimeoutSeconds: timeout === undefined ? undefined : Number(timeout),
+      failoverPartner: partner === undefined ? undefined : printableHost(partner),
+    }),
+    trustServerCertificate: isOn(found, "Trust Server Certificate"),
+    multiSubnetFailover: isOn(found, "Multi Subnet Failover"),
+    notes: notesOf(found),
   };
-}
-
-function wholeNumber(text: string): number | undefined {
-  const value = /^[+-]?\d{1,10}$/.test(text.trim()) ? Number(text) : undefined;
-  return value === undefined || value < 0 || value > 2_147_483_647 ? undefined : value;
 }
 
 type Defined<T> = { readonly [K in keyof T]?: Exclude<T[K], undefined> };
@@ -267,12 +184,21 @@ function withoutUndefined<T extends object>(values: T): Defined<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>;
 }
 
-function notesOf(isReadOnly: boolean, hasServerCertificate: boolean, ignoredNames: readonly string[]): readonly string[] {
+/** Anything that is no host's name is not repeated. */
+const printableHost = (text: string): string => (/^[\p{L}\p{N}._:\\,-]{1,128}$/u.test(text) ? text : "which is no host's name");
+
+function notesOf(found: Found): readonly string[] {
   const notes: string[] = [];
-  if (isReadOnly)
+  const partner = found.get("Failover Partner")?.value;
+  if (partner !== undefined)
+    notes.push(
+      `Failover Partner of the connection string (${printableHost(partner)}) is ignored: after a failover of the mirroring name the new principal in Data Source, or use the listener of an availability group.`,
+    );
+  if (isReadOnly(found))
     notes.push("Application Intent=ReadOnly of the connection string is overruled: the operator writes rows, so it asks for the primary.");
-  if (hasServerCertificate)
+  if (found.has("Server Certificate"))
     notes.push("Server Certificate of the connection string is ignored: give the certificate authority in spec.database.tls.caSecretRef.");
-  if (ignoredNames.length > 0) notes.push(`Ignored in the connection string, since the operator has its own: ${ignoredNames.join(", ")}.`);
+  const ignored = [...found.values()].filter(({ keyword }) => keyword.use === "ignored").map(({ keyword }) => keyword.name);
+  if (ignored.length > 0) notes.push(`Ignored in the connection string, since the operator has its own: ${ignored.join(", ")}.`);
   return notes;
 }

@@ -22,7 +22,11 @@ export function readDataSource(text: string): DataSourceReading {
   if (protocol === "admin")
     return refused("AdminConnectionNotSupported", "The Data Source asks for the dedicated administrator connection. Leave out admin:.");
   if (protocol === "lpc") return refused("SharedMemoryNotSupported", "The Data Source asks for shared memory. Write tcp:<host>,<port>.");
-  if (/^\(localdb\)/.test(whole)) return refused("LocalDbNotSupported", "LocalDB exists on one Windows machine only. Name a SQL Server.");
+  if (/^\(localdb\)/.test(whole))
+    return refused(
+      "LocalDbNotSupported",
+      "The Data Source names LocalDB, which exists on one Windows machine only. Name a SQL Server: tcp:<host>,<port>.",
+    );
   const rest = protocol === undefined ? whole : whole.slice(whole.indexOf(":") + 1).trim();
   if (rest.includes("/")) return notValid("it has a slash; an instance follows a backslash");
   return splitAddress(rest, protocol === "tcp");

@@ -3,6 +3,7 @@ import type { Clock } from "../controller/clock.ts";
 import type { Logger } from "../controller/logger.ts";
 import type { MayWrite } from "../controller/mayWrite.ts";
 import type { DatabaseMaterial, DatabaseProblem, FarmKey } from "../farm/model.ts";
+import { withAdvice } from "./advice.ts";
 import { LoginGate } from "./loginGate.ts";
 import { TargetPool } from "./pool.ts";
 import { type FarmDatabase, farmDatabase, type Knowledge } from "./farmDatabase.ts";
@@ -93,7 +94,8 @@ export function openDatabases(options: OpenOptions): Databases {
       const known = knowledge.get(material.schema) ?? {};
       knowledge.set(material.schema, known);
       const place = { endpoint: target.endpoint, database: target.database, schema: material.schema };
-      return { kind: "usable", database: farmDatabase({ pool, place, notes: target.notes, knowledge: known, clock: options.clock }) };
+      const database = farmDatabase({ pool, place, notes: target.notes, knowledge: known, clock: options.clock });
+      return { kind: "usable", database: withAdvice(database, target.advice) };
     },
     release: leave,
     async close() {

@@ -5,6 +5,7 @@ import { isIPv6 } from "node:net";
 
 import type { DatabaseMaterial, DatabaseProblem } from "../farm/model.ts";
 import type { TlsMode } from "../farm/resource.generated.ts";
+import { type Advice, adviceOf } from "./advice.ts";
 import { type ConnectionString, readConnectionString } from "./connectionString.ts";
 
 export interface Target {
@@ -17,6 +18,7 @@ export interface Target {
   readonly multiSubnetFailover: boolean;
   readonly connectTimeoutMs: number;
   readonly notes: readonly string[];
+  readonly advice: Advice;
   /** Equal for two targets that one pool can serve. A hash: it may be compared, never shown. */
   readonly key: string;
   /** Equal for the attempts that count against one login at one server. */
@@ -109,7 +111,7 @@ function endpointOf(address: Target["address"]): string {
 function common(
   material: DatabaseMaterial,
   read: ConnectionString,
-): Pick<Target, "tls" | "multiSubnetFailover" | "connectTimeoutMs" | "notes"> {
+): Pick<Target, "tls" | "multiSubnetFailover" | "connectTimeoutMs" | "notes" | "advice"> {
   const given = material.tls ?? {};
   const serverName = given.serverName ? given.serverName : read.hostNameInCertificate;
   const seconds = read.connectTimeoutSeconds;
@@ -124,6 +126,7 @@ function common(
     multiSubnetFailover: material.multiSubnetFailover || read.multiSubnetFailover,
     connectTimeoutMs: Math.min(Math.max(wantedMs, connectTimeoutMs.least), connectTimeoutMs.most),
     notes: [...read.notes, ...(given.mode === undefined && read.encrypt === "Optional" ? [unencryptedNote] : [])],
+    advice: adviceOf(material, read),
   };
 }
 
@@ -147,7 +150,7 @@ function modeOf(read: ConnectionString): TlsMode {
 
 function withKeys(target: Omit<Target, "key" | "loginKey" | "credentialKey">): Target {
   const login = [target.endpoint.toLowerCase(), target.user];
-  const { notes: _notes, ...identity } = target;
+  const { notes: _notes, advice: _advice, ...identity } = target;
   return { ...target, key: hash(identity), loginKey: hash(login), credentialKey: hash([...login, target.password]) };
 }
 
