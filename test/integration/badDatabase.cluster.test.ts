@@ -77,11 +77,6 @@ it.concurrent.each<{ name: string; text: string; says: RegExp; noticed?: "of its
   { name: "anonymous", text: `Server=db;Database=k;User ID=u`, says: /CredentialsMissing .*Password is missing/ },
   { name: "colon", text: `Server=sql:1433;Database=k;User ID=u;Password=${hidden}`, says: /ServerInvalid .*A port follows a comma/ },
   { name: "prose", text: `the password is ${hidden}`, says: /ConnectionStringInvalid .*keyword=value/ },
-  {
-    name: "mirrored",
-    text: `Server=db;Failover Partner=db2;Database=k;User ID=u;Password=${hidden}`,
-    says: /KeywordNotSupported Failover Partner .*listener/,
-  },
 ])(
   "says of a connection string that cannot work why ($name), and works with the next one",
   async ({ name, text, says, noticed }) => {
