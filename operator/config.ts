@@ -45,6 +45,13 @@ const httpAddress = z.string().transform((text, context): HttpAddress => {
   return z.NEVER;
 });
 
+const httpsOrigin = z.string().transform((text, context): string => {
+  const url = URL.parse(text);
+  if (url?.protocol === "https:" && url.href === `${url.origin}/` && !text.includes("#") && !text.includes("?")) return url.href;
+  context.addIssue("no https URL");
+  return z.NEVER;
+});
+
 /** What a variable is called, what it may be, what it is when it is not set (as text), and what it is for. */
 const variables = {
   namespaces: {
@@ -116,6 +123,13 @@ const variables = {
     fallback: "false",
     rule: "true or false",
     description: "Compute, report and open readiness gates, but write nothing to any database.",
+  },
+  azureAuthorityHost: {
+    name: "AZURE_AUTHORITY_HOST",
+    schema: httpsOrigin,
+    fallback: "https://login.microsoftonline.com/",
+    rule: "an https URL without user, path, query and fragment",
+    description: "Microsoft Entra, for farms with `authentication: WorkloadIdentity`; the name is that of Azure's own clients.",
   },
 } as const;
 

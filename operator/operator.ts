@@ -17,10 +17,12 @@ import { createPods } from "./kubernetes/pods.ts";
 import type { Pods } from "./kubernetes/pods.ts";
 import { createNamespaces, type Namespaces } from "./kubernetes/namespaces.ts";
 import { readConfigMap, readSecret } from "./kubernetes/secrets.ts";
+import { readServiceAccount, requestToken } from "./kubernetes/serviceAccountTokens.ts";
 import { createWorkloads } from "./kubernetes/workloads.ts";
 import { openElection, type LeadershipOptions } from "./leadership.ts";
 import { serveHealth } from "./observability/health.ts";
 import type { Cluster } from "./pass/ports.ts";
+import { createTokenSource } from "./sqlserver/entra.ts";
 import { beginTerm, type Term } from "./term.ts";
 
 export type OperatorOptions = LeadershipOptions;
@@ -68,9 +70,11 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const events = createEvents({ api, clock, log, metrics: eventMetrics, reportingInstance: identity });
   const cluster = clusterOf({ api, clock, farms, pods, events, namespaces });
 
+  const tokens = createTokenSource({ clock, authority: config.azureAuthorityHost, accountToken: (account) => requestToken(api, account) });
+
   const begin = (mayWrite: () => boolean): void => {
     const keys = farms.all().map(({ key }) => key);
-    term = beginTerm({ config, cluster, clock, random, log, metrics, version, identity, mayWrite, keys });
+    term = beginTerm({ config, cluster, tokens, clock, random, log, metrics, version, identity, mayWrite, keys });
   };
   const end = async (graceMs: number): Promise<void> => {
     await term?.end({ graceMs });
@@ -137,6 +141,7 @@ function clusterOf({ api, clock, farms, pods, events, namespaces }: ClusterParts
     readWorkload: (query) => workloads.read(query),
     readSecret: (name) => readSecret(api, name),
     readConfigMap: (name) => readConfigMap(api, name),
+    readServiceAccount: (name) => readServiceAccount(api, name),
     liveFarm: (name) => liveFarm(api, name),
     livePod: (name) => livePod(api, name),
     livePods: (query) => livePods(api, query),

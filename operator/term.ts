@@ -14,11 +14,13 @@ import type { Metrics } from "./observability/metrics.ts";
 import { guardedCluster, guardedDatabases } from "./pass/guard.ts";
 import type { Cluster } from "./pass/ports.ts";
 import { createReconciler } from "./reconcile.ts";
+import type { TokenSource } from "./sqlserver/entra.ts";
 import { openDatabases } from "./sqlserver/servers.ts";
 
 export interface TermOptions {
   readonly config: Config;
   readonly cluster: Cluster;
+  readonly tokens: TokenSource;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -49,7 +51,7 @@ export function beginTerm(options: TermOptions): Term {
   const { config, clock, random, log, metrics, mayWrite } = options;
   const queue = new WorkQueue<FarmKey>({ clock, random, metrics: metrics.queue("webfarm") });
   const databases = openDatabases({
-    ...{ clock, log, mayWrite, allowedHosts: config.allowedDatabaseHosts },
+    ...{ clock, log, mayWrite, tokens: options.tokens, allowedHosts: config.allowedDatabaseHosts },
     mostProbes: Math.max(1, config.workers - workersForOthers),
     metrics: metrics.sql,
   });

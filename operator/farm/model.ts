@@ -69,6 +69,11 @@ export interface ServerRow {
   readonly guid: string | null;
   readonly enabled: boolean;
   readonly url?: string;
+  /**
+   * Only with registration Application, where the application wrote the row and `guid` is what inventory.ts puts in its place: the mark of the
+   * pod that the row belongs to, or null. Here is what the table itself has, and the name of that pod.
+   */
+  readonly application?: { readonly guid: string | null; readonly pod?: string };
 }
 
 /** What the rest of the database says about whether writing rows is right. */
@@ -103,6 +108,14 @@ export interface DatabaseFacts {
   readonly notes: readonly string[];
 }
 
+/** Whom Microsoft Entra is to know the operator as: a ServiceAccount of the WebFarm's namespace, and what its annotations say of it. */
+export interface WorkloadIdentity {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly clientId: string;
+  readonly tenantId: string;
+}
+
 /** What the resource and the objects that it names say. */
 export interface DatabaseMaterial {
   readonly login:
@@ -115,6 +128,14 @@ export interface DatabaseMaterial {
         readonly database: string;
         readonly user: string;
         readonly password: string;
+      }
+    | {
+        readonly kind: "identity";
+        readonly host: string;
+        readonly port?: number;
+        readonly instance?: string;
+        readonly database: string;
+        readonly identity: WorkloadIdentity;
       };
   readonly schema: string;
   readonly multiSubnetFailover: boolean;

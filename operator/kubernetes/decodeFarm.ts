@@ -84,7 +84,6 @@ function notYetSupported(spec: WebFarmSpec): string[] {
   if (spec.registration === "Application") note("spec.registration", "Application");
   if (spec.adoption === "MatchingNames") note("spec.adoption", "MatchingNames");
   if ((spec.maxServers ?? 0) > 0) note("spec.maxServers", "a limit above 0");
-  if (recordOf(spec.database)["authentication"] === "WorkloadIdentity") note("spec.database.authentication", "WorkloadIdentity");
   listOf(spec.members).forEach((member, at) => {
     if (textOf(member["serverName"])?.endsWith("*")) note(`spec.members[${at}].serverName`, "a name that ends in *");
   });

@@ -1,10 +1,11 @@
-// Reads what a farm's database needs from Secrets and ConfigMaps, seldom: at first use, after a refused login, when a person asks for a
+// Reads what a farm's database needs from Secrets, ConfigMaps and ServiceAccounts, seldom: at first use, after a refused login, when a person asks for a
 // pass, every 60 seconds. What was read stays in memory, so that a WebFarm whose Secret was deleted first can still be cleaned up. Nothing
 // of it is ever logged.
 
 import type { Clock } from "../controller/clock.ts";
-import type { DatabaseMaterial, DatabaseProblem, Milliseconds, WebFarm } from "../farm/model.ts";
+import type { DatabaseMaterial, DatabaseProblem, Milliseconds, WebFarm, WorkloadIdentity } from "../farm/model.ts";
 import type { Database, Tls } from "../farm/resource.generated.ts";
+import { accountForbidden, accountNotFound, identityOf } from "../farm/workloadIdentity.ts";
 import type { Cluster } from "./ports.ts";
 
 export type Credentials =
@@ -86,26 +87,37 @@ async function loginOf(database: Database, request: Request): Promise<Found<Data
     });
     return "problem" in text ? text : { value: { kind: "connectionString", text: text.value } };
   }
+  const { port, instance, authentication, serviceAccountName } = database;
+  const place = { ...(port !== undefined && { port }), ...(instance !== undefined && { instance }) };
+  if (authentication === "WorkloadIdentity" && host !== undefined && name !== undefined && serviceAccountName !== undefined) {
+    const identity = await identityNamed(serviceAccountName, request);
+    return "problem" in identity ? identity : { value: { kind: "identity", host, database: name, ...place, identity: identity.value } };
+  }
   if (host === undefined || name === undefined || credentials === undefined) {
-    return problem("InvalidSpec", "spec.database needs connectionStringSecretRef, or host, name and credentialsSecretRef.");
+    return problem(
+      "InvalidSpec",
+      "spec.database needs connectionStringSecretRef, or host, name and credentialsSecretRef, or with WorkloadIdentity host, name and serviceAccountName.",
+    );
   }
   const field = "spec.database.credentialsSecretRef";
   const user = await secretKey(request, { field, name: credentials.name, key: credentials.usernameKey ?? "username" });
   if ("problem" in user) return user;
   const password = await secretKey(request, { field, name: credentials.name, key: credentials.passwordKey ?? "password" });
   if ("problem" in password) return password;
-  const { port, instance } = database;
-  return {
-    value: {
-      kind: "parts",
-      host,
-      database: name,
-      user: user.value,
-      password: password.value,
-      ...(port !== undefined && { port }),
-      ...(instance !== undefined && { instance }),
-    },
-  };
+  return { value: { kind: "parts", host, database: name, user: user.value, password: password.value, ...place } };
+}
+
+async function identityNamed(name: string, { cluster, farm, signal }: Request): Promise<Found<WorkloadIdentity>> {
+  const account = { namespace: farm.namespace, name };
+  const read = await cluster.readServiceAccount({ ...account, signal });
+  switch (read.kind) {
+    case "found":
+      return identityOf(account, read.annotations);
+    case "absent":
+      return { problem: accountNotFound(account) };
+    case "forbidden":
+      return { problem: accountForbidden(account) };
+  }
 }
 
 async function tlsOf(tls: Tls, request: Request): Promise<Found<NonNullable<DatabaseMaterial["tls"]>>> {

@@ -28,6 +28,12 @@ export interface ObjectName {
   readonly signal?: AbortSignal;
 }
 
+/** `absent`: a clean 404. `forbidden`: a 403. */
+export type ServiceAccountRead =
+  | { readonly kind: "found"; readonly annotations: Readonly<Record<string, string>> }
+  | { readonly kind: "absent" }
+  | { readonly kind: "forbidden" };
+
 export interface FarmEvent {
   readonly farm: WebFarm;
   /** About this pod; absent: about the farm. */
@@ -51,6 +57,7 @@ export interface Cluster {
   /** Undefined: a clean 404. */
   readSecret(name: ObjectName): Promise<Readonly<Record<string, string>> | undefined>;
   readConfigMap(name: ObjectName): Promise<Readonly<Record<string, string>> | undefined>;
+  readServiceAccount(name: ObjectName): Promise<ServiceAccountRead>;
   /** As the API server has it now; undefined: a clean 404. */
   liveFarm(name: ObjectName): Promise<WebFarm | undefined>;
   livePod(name: ObjectName): Promise<Pod | undefined>;

@@ -1,7 +1,9 @@
 // The mssql driver, set up against its traps: what a pool is made of, and one request on it. It decides nothing about when.
 import sql from "mssql";
 
-import { classify, type Doing } from "./errors.ts";
+import { answerMs } from "./entra.ts";
+import { classify, DatabaseError, type Doing } from "./errors.ts";
+import type { IdentityToken } from "./identityToken.ts";
 import type { LoginGate } from "./loginGate.ts";
 import type { Target } from "./target.ts";
 
@@ -27,9 +29,10 @@ const types = {
   schema: sql.NVarChar(128),
 } as const;
 
-/** What the driver makes a connection with, which its types hide. */
+/** What the driver makes a connection with, which its types hide: the configuration is read anew for each. */
 interface Creating {
   _poolCreate(this: sql.ConnectionPool): Promise<unknown>;
+  readonly config: { authentication?: object };
 }
 
 /** What tedious tells while it connects. */
@@ -37,8 +40,18 @@ interface Announcing {
   on(event: "errorMessage", listener: (message: { readonly number: number }) => void): void;
 }
 
-/** Not connected yet. Each connection that it makes goes through the gate, none after the abort, and fails with a DatabaseError. */
-export function newDriverPool(target: Target, applicationName: string, gate: LoginGate, abandoned: AbortSignal): sql.ConnectionPool {
+export interface NewPool {
+  readonly target: Target;
+  readonly applicationName: string;
+  readonly gate: LoginGate;
+  /** No connection is made after its abort. */
+  readonly abandoned: AbortSignal;
+  /** Of the target's identity, where it has one. */
+  readonly token?: IdentityToken | undefined;
+}
+
+/** Not connected yet. Each connection that it makes goes through the gate, and fails with a DatabaseError. */
+export function newDriverPool({ target, applicationName, gate, abandoned, token }: NewPool): sql.ConnectionPool {
   const doing = doingAt(target, "connect");
   const numbers: number[] = []; // attempts of one login never overlap
   const pool = new sql.ConnectionPool({
@@ -47,16 +60,63 @@ export function newDriverPool(target: Target, applicationName: string, gate: Log
     beforeConnect: (connection) => (connection as unknown as Announcing).on("errorMessage", (message) => void numbers.push(message.number)),
   });
   const create = (sql.ConnectionPool.prototype as unknown as Creating)._poolCreate;
-  (pool as unknown as Creating)._poolCreate = () =>
-    gate.attempt(target, abandoned, async () => {
-      numbers.length = 0;
-      try {
-        return await create.call(pool);
-      } catch (error) {
-        throw classify(error, { ...doing, loginNumbers: [...numbers] });
-      }
-    });
+  const logIn = async (): Promise<unknown> => {
+    numbers.length = 0;
+    try {
+      return await create.call(pool);
+    } catch (error) {
+      throw classify(error, { ...doing, loginNumbers: [...numbers] });
+    }
+  };
+  const creating = pool as unknown as Creating;
+  const logInWith = async (secret: string): Promise<unknown> => {
+    creating.config.authentication = { type: "azure-active-directory-access-token", options: { token: secret } };
+    return await logIn();
+  };
+  creating._poolCreate = () =>
+    gate.attempt(target, abandoned, () => (token === undefined ? logIn() : logInAs(target, { token, abandoned, logInWith })));
   return pool;
+}
+
+interface LogIn {
+  readonly token: IdentityToken;
+  readonly abandoned: AbortSignal;
+  readonly logInWith: (secret: string) => Promise<unknown>;
+}
+
+/** A token that was made before may have been taken back: then one more is tried, once. */
+async function logInAs(target: Target, { token, abandoned, logInWith }: LogIn): Promise<unknown> {
+  const first = await token.current(abandoned);
+  try {
+    return await logInWith(first.token);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    token.forget();
+    if (first.isNew) throw identityRefused(error, target);
+  }
+  const second = await token.current(abandoned);
+  try {
+    return await logInWith(second.token);
+  } catch (error) {
+    throw isRefusal(error) ? identityRefused(error, target) : error;
+  }
+}
+
+const isRefusal = (error: unknown): error is DatabaseError => error instanceof DatabaseError && error.problem.kind === "login";
+
+/** What is to be done is another thing than with a password. */
+function identityRefused({ problem, outcome, cause }: DatabaseError, { identity, endpoint, database }: Target): DatabaseError {
+  const number = problem.number === undefined ? "" : `, error ${problem.number}`;
+  const message =
+    `The server does not let in the identity of ServiceAccount ${identity?.serviceAccount ?? ""} (client ID ${identity?.clientId ?? ""}): ` +
+    `run CREATE USER [<name of the application or managed identity>] FROM EXTERNAL PROVIDER in the database, and the script of permissions for that user. ` +
+    `(${endpoint}, database ${database}${number})`;
+  return new DatabaseError({ ...problem, message }, outcome, cause);
+}
+
+/** Until a connection stands, with the token that it needs: then nobody waits any longer. */
+export function longestLoginMs({ connectTimeoutMs, identity }: Target): number {
+  return connectTimeoutMs + 5_000 + (identity === undefined ? 0 : 2 * answerMs);
 }
 
 export function doingAt(target: Target, statement: string): Doing {
@@ -68,8 +128,7 @@ function driverConfig(target: Target, applicationName: string): sql.config {
   return {
     server: address.host,
     ...("port" in address && { port: address.port }),
-    user: target.user,
-    password: target.password,
+    ...(target.identity === undefined && { user: target.user, password: target.password }),
     database: target.database,
     connectionTimeout: target.connectTimeoutMs,
     requestTimeout: requestTimeoutMs,
@@ -79,8 +138,8 @@ function driverConfig(target: Target, applicationName: string): sql.config {
       min: 0,
       max: mostConnections,
       idleTimeoutMillis: 600_000,
-      acquireTimeoutMillis: target.connectTimeoutMs + 5_000,
-      createTimeoutMillis: target.connectTimeoutMs + 5_000,
+      acquireTimeoutMillis: longestLoginMs(target),
+      createTimeoutMillis: longestLoginMs(target),
     },
     options: {
       ...("instance" in address && { instanceName: address.instance }),

@@ -6,8 +6,19 @@ import type { Clock, Timer } from "../controller/clock.ts";
 import type { Logger } from "../controller/logger.ts";
 import { NotLeading, type MayWrite } from "../controller/mayWrite.ts";
 import type { DatabaseProblem } from "../farm/model.ts";
-import { doingAt, mostConnections, newDriverPool, type RecordSet, requestTimeoutMs, send, type SentParameter } from "./driver.ts";
+import {
+  doingAt,
+  longestLoginMs,
+  mostConnections,
+  newDriverPool,
+  type RecordSet,
+  requestTimeoutMs,
+  send,
+  type SentParameter,
+} from "./driver.ts";
+import type { TokenSource } from "./entra.ts";
 import { classify, DatabaseError, isPoolBroken } from "./errors.ts";
+import { IdentityToken } from "./identityToken.ts";
 import type { LoginGate } from "./loginGate.ts";
 import type { Statement } from "./statements.ts";
 import type { Target } from "./target.ts";
@@ -17,6 +28,8 @@ export interface PoolOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly gate: LoginGate;
+  /** For targets that an identity logs in to. */
+  readonly tokens: TokenSource;
   /** Asked in the turn in which a write would be sent. */
   readonly mayWrite: MayWrite;
   /** Shared by all targets: so many of those that do not answer are probed at a time, each may hold up its pass for long. */
@@ -34,6 +47,7 @@ const closeMs = 2_000;
 export class TargetPool {
   readonly target: Target;
   readonly #options: PoolOptions;
+  readonly #token: IdentityToken | undefined;
   readonly #places = new Places(mostConnections);
   #opening: Promise<sql.ConnectionPool> | undefined;
   /** Of the one that is being opened, or open. */
@@ -48,6 +62,9 @@ export class TargetPool {
   constructor(target: Target, options: PoolOptions) {
     this.target = target;
     this.#options = options;
+    const { identity } = target;
+    const { tokens: source, clock, log } = options;
+    if (identity !== undefined) this.#token = new IdentityToken({ identity, source, clock, log });
   }
 
   /** Grows whenever the connections were given up: what was learnt of the server before is not known any more. */
@@ -156,7 +173,7 @@ export class TargetPool {
     const { clock, log, applicationName, gate } = this.#options;
     const abandoned = new AbortController();
     this.#abandoned = abandoned;
-    const pool = newDriverPool(this.target, applicationName, gate, abandoned.signal);
+    const pool = newDriverPool({ target: this.target, applicationName, gate, abandoned: abandoned.signal, token: this.#token });
     // Without a listener an idle connection that breaks would end the process. What it broke for, the next request finds out.
     pool.on("error", (error: unknown) => {
       const { problem } = classify(error, doingAt(this.target, "connect"));
@@ -164,7 +181,7 @@ export class TargetPool {
     });
     const connecting = pool.connect();
     try {
-      await withDeadline(clock, this.target.connectTimeoutMs + 5_000, connecting);
+      await withDeadline(clock, longestLoginMs(this.target), connecting);
     } catch (error) {
       abandoned.abort(nobodyWaits());
       // A pool cannot be closed while it connects.

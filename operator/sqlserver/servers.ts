@@ -4,6 +4,7 @@ import type { Logger } from "../controller/logger.ts";
 import type { MayWrite } from "../controller/mayWrite.ts";
 import type { DatabaseMaterial, DatabaseProblem, FarmKey } from "../farm/model.ts";
 import { withAdvice } from "./advice.ts";
+import type { TokenSource } from "./entra.ts";
 import { LoginGate } from "./loginGate.ts";
 import { TargetPool } from "./pool.ts";
 import { type FarmDatabase, farmDatabase, type Knowledge } from "./farmDatabase.ts";
@@ -20,6 +21,7 @@ export interface OpenOptions {
   readonly log: Logger;
   /** Exact names or `*.suffix`; empty allows any host. */
   readonly allowedHosts: readonly string[];
+  readonly tokens: TokenSource;
   /** Asked right before each write, also of one that had to wait for a connection. */
   readonly mayWrite: MayWrite;
   /** So many targets that do not answer are probed at a time; the others fail at once with what was last seen. */
@@ -53,11 +55,12 @@ export function openDatabases(options: OpenOptions): Databases {
   const shared = (target: Target, applicationName: string): Shared => {
     const found = pools.get(target.key);
     if (found !== undefined) return found;
-    const { clock, log, mayWrite, metrics } = options;
+    const { clock, log, mayWrite, metrics, tokens } = options;
     const pool = new TargetPool(target, {
       clock,
       log,
       gate,
+      tokens,
       probes,
       mayWrite,
       applicationName,

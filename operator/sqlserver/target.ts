@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { isIPv6 } from "node:net";
 
-import type { DatabaseMaterial, DatabaseProblem } from "../farm/model.ts";
+import type { DatabaseMaterial, DatabaseProblem, WorkloadIdentity } from "../farm/model.ts";
 import type { TlsMode } from "../farm/resource.generated.ts";
 import { type Advice, adviceOf } from "./advice.ts";
 import { type ConnectionString, readConnectionString } from "./connectionString.ts";
@@ -12,8 +12,10 @@ export interface Target {
   readonly address: { readonly host: string; readonly port: number } | { readonly host: string; readonly instance: string };
   readonly endpoint: string; // "host,port" or "host\instance"
   readonly database: string;
-  readonly user: string;
-  readonly password: string;
+  readonly user: string; // empty with an identity
+  readonly password: string; // empty with an identity
+  /** Logs in with a token of it. */
+  readonly identity?: WorkloadIdentity;
   readonly tls: { readonly mode: TlsMode; readonly serverName?: string; readonly ca?: string };
   readonly multiSubnetFailover: boolean;
   readonly connectTimeoutMs: number;
@@ -37,27 +39,13 @@ const connectTimeoutMs = { default: 15_000, least: 1_000, most: 30_000 };
 export function targetOf(material: DatabaseMaterial, allowedHosts: readonly string[]): TargetReading {
   const { login } = material;
   const read: ConnectionString | Extract<ReturnType<typeof readConnectionString>, { kind: "refused" }> =
-    login.kind === "connectionString"
-      ? readConnectionString(login.text)
-      : {
-          kind: "read",
-          server: {
-            host: login.host,
-            ...(login.port !== undefined && { port: login.port }),
-            ...(login.instance !== undefined && { instance: login.instance }),
-          },
-          database: login.database,
-          user: login.user,
-          password: login.password,
-          trustServerCertificate: false,
-          multiSubnetFailover: false,
-          notes: [],
-        };
+    login.kind === "connectionString" ? readConnectionString(login.text) : partsOf(login);
   if (read.kind === "refused") return refused(read.reason, read.message);
   const { server, database, user, password } = read;
   if (server === undefined) return refused("ServerMissing", "The connection string names no server. Add Data Source=<host>.");
   if (database === undefined) return refused("DatabaseMissing", "The connection string names no database. Add Initial Catalog=<name>.");
-  if (user === undefined || password === undefined)
+  const identity = login.kind === "identity" ? login.identity : undefined;
+  if (identity === undefined && (user === undefined || password === undefined))
     return refused("CredentialsMissing", "User ID or Password is missing. The operator logs in with a SQL login: give both.");
   const host = withoutBrackets(server.host);
   const wrong = hostProblem(host, server.port, allowedHosts);
@@ -66,11 +54,33 @@ export function targetOf(material: DatabaseMaterial, allowedHosts: readonly stri
     server.instance !== undefined && server.port === undefined
       ? { host, instance: server.instance }
       : { host, port: server.port ?? defaultPort };
+  const rest = common(material, read);
+  if (identity !== undefined && !isVerified(rest.tls.mode))
+    return refused(
+      "TlsRequired",
+      `A token is sent only to a server whose certificate is verified: set spec.database.tls.mode to Required or Strict; it is ${rest.tls.mode}.`,
+    );
+  const credentials = { user: user ?? "", password: password ?? "", ...(identity !== undefined && { identity }) };
+  return { kind: "target", target: withKeys({ ...rest, address, endpoint: endpointOf(address), database, ...credentials }) };
+}
+
+function partsOf(login: Exclude<DatabaseMaterial["login"], { readonly kind: "connectionString" }>): ConnectionString {
   return {
-    kind: "target",
-    target: withKeys({ ...common(material, read), address, endpoint: endpointOf(address), database, user, password }),
+    kind: "read",
+    server: {
+      host: login.host,
+      ...(login.port !== undefined && { port: login.port }),
+      ...(login.instance !== undefined && { instance: login.instance }),
+    },
+    database: login.database,
+    ...(login.kind === "parts" && { user: login.user, password: login.password }),
+    trustServerCertificate: false,
+    multiSubnetFailover: false,
+    notes: [],
   };
 }
+
+const isVerified = (mode: TlsMode): boolean => mode === "Required" || mode === "Strict";
 
 function refused(reason: string, message: string): { readonly kind: "refused"; readonly problem: DatabaseProblem } {
   return { kind: "refused", problem: { kind: "configuration", reason, message, stalled: true } };
@@ -149,7 +159,8 @@ function modeOf(read: ConnectionString): TlsMode {
 }
 
 function withKeys(target: Omit<Target, "key" | "loginKey" | "credentialKey">): Target {
-  const login = [target.endpoint.toLowerCase(), target.user];
+  // Of an identity every token is the same login.
+  const login = [target.endpoint.toLowerCase(), target.user, ...(target.identity === undefined ? [] : [target.identity])];
   const { notes: _notes, advice: _advice, ...identity } = target;
   return { ...target, key: hash(identity), loginKey: hash(login), credentialKey: hash([...login, target.password]) };
 }

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { createSecureContext } from "node:tls";
 import { type Certificate, makeCertificates } from "./certificates.ts";
 import { createFaults, type Faults } from "./faults.ts";
+import { type LoginOfToken, withIdentities } from "./identities.ts";
 import type { Engine } from "./session.ts";
 import type { SecureContexts } from "./wire/channel.ts";
 import { type Connection, serveConnection } from "./wire/connection.ts";
@@ -18,6 +19,8 @@ export interface DatabaseServerOptions {
   readonly tls?: TlsMode;
   /** Default: one that is made for this server; `certificateAuthority` verifies it. */
   readonly certificate?: Certificate;
+  /** Who logs in with which token of Microsoft Entra. Absent: tokens are refused. */
+  readonly identities?: LoginOfToken;
 }
 
 export interface DatabaseServer {
@@ -44,7 +47,8 @@ export async function startDatabaseServer(options: DatabaseServerOptions): Promi
   let port = options.port ?? 0;
   let listener: Server | undefined;
 
-  const script = createFaults(options.engine, { stopListening, listen });
+  const { identities } = options;
+  const script = createFaults(withIdentities(options.engine, identities ?? ((): undefined => undefined)), { stopListening, listen });
 
   async function listen(): Promise<void> {
     if (listener !== undefined) return;
@@ -71,7 +75,7 @@ export async function startDatabaseServer(options: DatabaseServerOptions): Promi
       socket.resume();
       return;
     }
-    const connection = serveConnection(socket, { engine: script.engine, tls, contexts });
+    const connection = serveConnection(socket, { engine: script.engine, tls, contexts, takesTokens: identities !== undefined });
     connections.add(connection);
     void connection.closed.then(() => connections.delete(connection));
   }

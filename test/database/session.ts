@@ -57,6 +57,8 @@ export interface LoginRequest {
   readonly applicationName: string;
   readonly hostName: string;
   readonly readOnlyIntent: boolean;
+  /** Of Microsoft Entra, in place of user and password, which are then empty. */
+  readonly token?: string;
 }
 
 export interface Session {

@@ -7,7 +7,7 @@ import { farmKey } from "../../operator/farm/model.ts";
 import type { DatabaseProblem, FarmKey, Pod, ServerRow, TableRead, WebFarm } from "../../operator/farm/model.ts";
 import type { WebFarmStatus } from "../../operator/farm/resource.generated.ts";
 import { PodLedger } from "../../operator/kubernetes/podLedger.ts";
-import type { Cluster, Databases, FarmDatabase, FarmEvent, FarmWrite, WriteResult } from "../../operator/pass/ports.ts";
+import type { Cluster, Databases, FarmDatabase, FarmEvent, FarmWrite, ServiceAccountRead, WriteResult } from "../../operator/pass/ports.ts";
 import { createReconciler } from "../../operator/reconcile.ts";
 import type { Reconciler } from "../../operator/reconcile.ts";
 import type { Result } from "../../operator/controller/workers.ts";
@@ -46,6 +46,7 @@ export class FakeWorld {
   readonly gates = new Map<string, string>();
   readonly refusedRows = new Set<string>();
   readonly secrets = new Map<string, Readonly<Record<string, string>>>([["kentico", { CMSConnectionString: "Server=sql;Password=hush" }]]);
+  readonly serviceAccounts = new Map<string, ServiceAccountRead>();
   /** The Secret's text with which each write reached its database, in order. */
   readonly writtenTo: string[] = [];
   /** Evidence of each removed row, in order. */
@@ -201,6 +202,7 @@ export class FakeWorld {
         ),
       readSecret: ({ name }) => this.#call("readSecret", () => this.secrets.get(name)),
       readConfigMap: () => this.#call("readConfigMap", () => undefined),
+      readServiceAccount: ({ name }) => this.#call("readServiceAccount", () => this.serviceAccounts.get(name) ?? { kind: "absent" }),
       liveFarm: ({ namespace, name }) => this.#call("liveFarm", () => this.farms.get(farmKey(namespace, name))),
       livePod: ({ name }) => this.#call("livePod", () => this.live.get(name)),
       livePods: () => this.#call("livePods", () => [...this.live.values()]),

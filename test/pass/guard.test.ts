@@ -21,7 +21,16 @@ function noting<Port extends object>(methods: readonly (keyof Port & string)[]):
   return { port: port as Port, called };
 }
 
-const reads = ["namespaceUid", "readWorkload", "readSecret", "readConfigMap", "liveFarm", "livePod", "livePods"] as const;
+const reads = [
+  "namespaceUid",
+  "readWorkload",
+  "readSecret",
+  "readConfigMap",
+  "readServiceAccount",
+  "liveFarm",
+  "livePod",
+  "livePods",
+] as const;
 const clusterWrites = ["openGate", "patchStatus", "addFinalizer", "removeFinalizer"] as const;
 const databaseReads = ["facts", "read", "conflict"] as const;
 const databaseWrites = ["register", "mark", "remove", "sweep"] as const;

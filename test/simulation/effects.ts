@@ -7,7 +7,7 @@ import type { Truth } from "./truth.ts";
 
 export type EffectKind =
   | `sql.${"facts" | "read" | "register" | "mark" | "remove" | "conflict" | "sweep"}`
-  | `api.${"namespace" | "workload" | "secret" | "configMap" | "livePod" | "livePods" | "liveFarm" | "gate" | "status" | "finalizer"}`
+  | `api.${"namespace" | "workload" | "secret" | "configMap" | "serviceAccount" | "livePod" | "livePods" | "liveFarm" | "gate" | "status" | "finalizer"}`
   | `lease.${"read" | "create" | "update"}`;
 
 /** `sent`: nothing has happened yet. `answered`: also when the answer was an error, or none will come. */

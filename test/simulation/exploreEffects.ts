@@ -50,7 +50,10 @@ type Args<K extends keyof Cluster> = Parameters<Cluster[K]>;
 export function askingCluster({ caches, ask, namespaceUids }: AskingOptions): Cluster {
   const asked = <Answer>(kind: EffectKind, text: string, method: ClusterCall, args: readonly unknown[], signal?: AbortSignal) =>
     ask(kind, text, { on: "cluster", method, args }, signal) as Promise<Answer>;
-  const named = <Answer>(method: "liveFarm" | "livePod" | "readSecret" | "readConfigMap", [query]: Args<"livePod">): Promise<Answer> => {
+  const named = <Answer>(
+    method: "liveFarm" | "livePod" | "readSecret" | "readConfigMap" | "readServiceAccount",
+    [query]: Args<"livePod">,
+  ): Promise<Answer> => {
     const { namespace, name, signal } = query;
     return asked<Answer>(kinds[method], `${namespace}/${name}`, method, [{ namespace, name }], signal);
   };
@@ -76,6 +79,7 @@ export function askingCluster({ caches, ask, namespaceUids }: AskingOptions): Cl
       ),
     readSecret: (...args) => named("readSecret", args),
     readConfigMap: (...args) => named("readConfigMap", args),
+    readServiceAccount: (...args) => named("readServiceAccount", args),
     liveFarm: (...args) => named("liveFarm", args),
     livePod: (...args) => named("livePod", args),
     livePods: ({ namespace, signal }) => asked("api.livePods", namespace, "livePods", [{ namespace }], signal),
@@ -98,6 +102,7 @@ const kinds = {
   livePod: "api.livePod",
   readSecret: "api.secret",
   readConfigMap: "api.configMap",
+  readServiceAccount: "api.serviceAccount",
 } as const satisfies Partial<Record<ClusterCall, EffectKind>>;
 
 /** Any database: which one it is, the truth says when the call is executed. */

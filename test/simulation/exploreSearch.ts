@@ -233,6 +233,7 @@ function constantsOf(world: SmallWorld, truths: Truths, truth: TruthNode): Const
       case "namespaceUid":
       case "readSecret":
       case "readConfigMap":
+      case "readServiceAccount":
       case "facts":
       case "sweep":
         return true;

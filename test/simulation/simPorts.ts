@@ -113,6 +113,8 @@ export function simCluster({
     readSecret: ({ namespace, name, signal }) =>
       send({ kind: "api.secret", text: key(namespace, name) }, () => api.secrets.get(key(namespace, name))?.data, signal),
     readConfigMap: ({ namespace, name, signal }) => send({ kind: "api.configMap", text: key(namespace, name) }, () => undefined, signal),
+    readServiceAccount: ({ namespace, name, signal }) =>
+      send({ kind: "api.serviceAccount", text: key(namespace, name) }, () => ({ kind: "absent" }), signal),
     liveFarm: ({ namespace, name, signal }) =>
       send(
         { kind: "api.liveFarm", text: key(namespace, name) },
@@ -191,7 +193,7 @@ export function simDatabases(options: PortOptions): Databases {
 }
 
 function databaseOf({ login }: DatabaseMaterial): string | undefined {
-  return login.kind === "parts" ? login.database : /(?:^|;)Database=([^;]+)/.exec(login.text)?.[1];
+  return login.kind !== "connectionString" ? login.database : /(?:^|;)Database=([^;]+)/.exec(login.text)?.[1];
 }
 
 type Statement = "read" | "facts" | "conflict" | "register" | "mark" | "remove" | "sweep";

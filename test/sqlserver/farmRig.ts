@@ -5,6 +5,7 @@ import type { Logger } from "../../operator/controller/logger.ts";
 import { farmKey, type ServerName, type ServerRow } from "../../operator/farm/model.ts";
 import { type Databases, openDatabases } from "../../operator/sqlserver/servers.ts";
 import type { FarmDatabase, NewServer } from "../../operator/sqlserver/farmDatabase.ts";
+import { noTokens } from "./noTokens.ts";
 import { openTestDatabase, type TestDatabase, type TestDatabaseOptions } from "../database/database.ts";
 import type { Faults } from "../database/faults.ts";
 import { operatorGrants } from "../database/fixtures/kentico.ts";
@@ -57,7 +58,7 @@ export async function openFarm({
   const test = await openTestDatabase(database);
   const observed: string[] = [];
   const databases = openDatabases({
-    ...{ clock, log: silent, allowedHosts: [], mostProbes: 8, mayWrite },
+    ...{ clock, log: silent, allowedHosts: [], mostProbes: 8, mayWrite, tokens: noTokens },
     metrics: { request: (statement, outcome) => void observed.push(`${statement} ${outcome}`) },
   });
   const grants = Object.entries(operatorGrants(database.kentico?.version ?? "13")).map(

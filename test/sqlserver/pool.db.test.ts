@@ -16,6 +16,7 @@ import { createFakeEngine, type FakeEngine, PASSWORD, USER } from "../database/w
 import { NotLeading } from "../../operator/controller/mayWrite.ts";
 import { Slots } from "../../operator/sqlserver/waiting.ts";
 import { eventually } from "./eventually.ts";
+import { noTokens } from "./noTokens.ts";
 
 const silent: Logger = {
   debug: () => undefined,
@@ -65,7 +66,7 @@ async function rig({ clock = systemClock, string = ";Encrypt=False", material, .
     );
     if (reading.kind === "refused") throw new Error(reading.problem.message);
     const pool = new TargetPool(reading.target, {
-      ...{ clock, gate, probes, log: silent, applicationName: "webfarm-operator/1 shop/main" },
+      ...{ clock, gate, probes, log: silent, tokens: noTokens, applicationName: "webfarm-operator/1 shop/main" },
       mayWrite: options.mayWrite ?? ((): boolean => true),
       observe: (name, outcome) => observed.push(`${name} ${outcome}`),
     });

@@ -5,7 +5,7 @@ import { ProtocolError } from "./bytes.ts";
 import { type Channel, openChannel, type SecureContexts } from "./channel.ts";
 import { formatLoginAnswer, type Login, readLogin } from "./login.ts";
 import { DEFAULT_PACKET_SIZE, type Message, MessageSplitter, PACKET_TYPE, toPackets } from "./packets.ts";
-import { answerPrelogin, type TlsMode } from "./prelogin.ts";
+import { answerPrelogin, type Encryption, type TlsMode } from "./prelogin.ts";
 import { readRequest } from "./requests.ts";
 import { formatResponse } from "./responses.ts";
 import { doneToken, ENVIRONMENT, environmentBytes, messageToken } from "./tokens.ts";
@@ -23,6 +23,8 @@ export interface ConnectionOptions {
   readonly engine: WireEngine;
   readonly tls: TlsMode;
   readonly contexts: SecureContexts | undefined;
+  /** Whether tokens are taken in place of passwords. */
+  readonly takesTokens?: boolean;
 }
 
 export interface Connection {
@@ -33,7 +35,7 @@ export interface Connection {
 
 type Stage =
   | { readonly name: "prelogin"; readonly isStrict: boolean }
-  | { readonly name: "login"; readonly isLoginOnlyEncrypted: boolean }
+  | { readonly name: "login"; readonly encryption: Encryption | "strict"; readonly isFederated: boolean }
   | { readonly name: "ready"; readonly session: Session; readonly login: Login }
   | { readonly name: "ended" };
 
@@ -102,7 +104,7 @@ export function serveConnection(socket: Socket, options: ConnectionOptions): Con
         acceptPrelogin(message, stage.isStrict);
         return;
       case "login":
-        acceptLogin(message, stage.isLoginOnlyEncrypted);
+        acceptLogin(message, stage);
         return;
       case "ready":
         await acceptRequest(message, stage);
@@ -114,23 +116,26 @@ export function serveConnection(socket: Socket, options: ConnectionOptions): Con
 
   function acceptPrelogin(message: Message, isStrict: boolean): void {
     if (message.type !== PACKET_TYPE.prelogin) throw new ProtocolError("The first message is not PRELOGIN");
-    const { answer, encryption } = answerPrelogin(message.data, isStrict ? "strict" : options.tls);
+    const { answer, encryption, isFederated } = answerPrelogin(message.data, isStrict ? "strict" : options.tls, options.takesTokens);
     send(answer);
     if (encryption === "refused") {
       stage = { name: "ended" };
       channel.end();
       return;
     }
-    stage = { name: "login", isLoginOnlyEncrypted: encryption === "loginOnly" };
+    stage = { name: "login", encryption: isStrict ? "strict" : encryption, isFederated };
     if (encryption === "nothing") return;
     if (options.contexts === undefined) throw new Error("TLS was negotiated without a certificate");
     channel.startTls(options.contexts.wrapped);
   }
 
-  function acceptLogin(message: Message, isLoginOnlyEncrypted: boolean): void {
+  function acceptLogin(message: Message, { encryption, isFederated }: Extract<Stage, { name: "login" }>): void {
     if (message.type !== PACKET_TYPE.login7) throw new ProtocolError("LOGIN7 was expected");
-    if (isLoginOnlyEncrypted) channel.stopTls();
+    if (encryption === "loginOnly") channel.stopTls();
     const login = readLogin(message.data);
+    // MS-TDS 3.3.5.3: the client says whether it has seen FEDAUTHREQUIRED. And a token never travels for everybody to read.
+    if (login.echo !== undefined && login.echo !== isFederated) throw new ProtocolError("fFedAuthEcho is not what PRELOGIN said");
+    if (login.echo !== undefined && encryption === "nothing") throw new ProtocolError("A token came without encryption");
     const session = openSession(login);
     if (session === undefined) return;
     stage = { name: "ready", session, login };

@@ -11,10 +11,13 @@ export interface Login {
   readonly packetSize: number;
   readonly tdsVersion: number;
   readonly features: readonly number[];
+  /** fFedAuthEcho, where a token came. */
+  readonly echo?: boolean;
 }
 
 const FIXED_LENGTH = 94;
-const FEATURE = { utf8: 0x0a, terminator: 0xff } as const;
+const FEATURE = { federated: 0x02, utf8: 0x0a, terminator: 0xff } as const;
+const SECURITY_TOKEN = 1;
 const READ_ONLY_INTENT = 0x20;
 const EXTENSION_USED = 0x10;
 const TDS_7_4 = 0x74000004;
@@ -26,6 +29,8 @@ export function readLogin(data: Buffer): Login {
     const offset = data.readUInt16LE(place);
     return new ByteReader(data.subarray(offset)).bytes(data.readUInt16LE(place + 2) * 2);
   };
+  const features = readFeatures(data);
+  const federated = readFederated(features.get(FEATURE.federated));
   return {
     request: {
       hostName: text(36).toString("utf16le"),
@@ -34,10 +39,12 @@ export function readLogin(data: Buffer): Login {
       applicationName: text(48).toString("utf16le"),
       database: text(68).toString("utf16le"),
       readOnlyIntent: (data.readUInt8(26) & READ_ONLY_INTENT) !== 0,
+      ...(federated !== undefined && { token: federated.token }),
     },
     tdsVersion: data.readUInt32LE(4),
     packetSize: negotiatePacketSize(data.readUInt32LE(8)),
-    features: readFeatures(data),
+    features: [...features.keys()],
+    ...(federated !== undefined && { echo: federated.echo }),
   };
 }
 
@@ -50,16 +57,28 @@ function swapHalves(byte: number): number {
   return ((byte << 4) & 0xf0) | (byte >> 4);
 }
 
-function readFeatures(data: Buffer): number[] {
-  if ((data.readUInt8(27) & EXTENSION_USED) === 0) return [];
+function readFeatures(data: Buffer): ReadonlyMap<number, Buffer> {
+  const features = new Map<number, Buffer>();
+  if ((data.readUInt8(27) & EXTENSION_USED) === 0) return features;
   const pointer = new ByteReader(data.subarray(data.readUInt16LE(56))).unsigned(4);
   const reader = new ByteReader(data.subarray(pointer));
-  const features: number[] = [];
-  for (let id = reader.unsigned(1); id !== FEATURE.terminator; id = reader.unsigned(1)) {
-    features.push(id);
-    reader.bytes(reader.unsigned(4));
-  }
+  for (let id = reader.unsigned(1); id !== FEATURE.terminator; id = reader.unsigned(1)) features.set(id, reader.bytes(reader.unsigned(4)));
   return features;
+}
+
+/**
+ * MS-TDS 2.2.6.4, FEDAUTH: one byte with fFedAuthEcho (the lowest bit) and bFedAuthLibrary, then for a security token (library 1) its length in
+ * bytes and itself in UTF-16. A nonce would follow only where the client's PRELOGIN had one, which no client of ours sends.
+ */
+function readFederated(data: Buffer | undefined): { readonly token: string; readonly echo: boolean } | undefined {
+  if (data === undefined) return undefined;
+  const reader = new ByteReader(data);
+  const options = reader.unsigned(1);
+  if (options >> 1 !== SECURITY_TOKEN) throw new ProtocolError(`FEDAUTH with library ${options >> 1}, which is not served here`);
+  const token = reader.bytes(reader.unsigned(4));
+  if (token.length === 0 || token.length % 2 !== 0 || data.length !== 5 + token.length)
+    throw new ProtocolError(`FEDAUTH has ${data.length} bytes for a token of ${token.length}`);
+  return { token: token.toString("utf16le"), echo: (options & 1) === 1 };
 }
 
 /** The tokens of a successful login, in the order in which SQL Server sends them. */
@@ -88,13 +107,14 @@ function versionBytes(asked: number): Buffer {
   return bytes;
 }
 
+/** FEATUREEXTACK. That of a security token without a nonce is empty (MS-TDS 2.2.7.11). */
 function featureAnswer(features: readonly number[]): Buffer {
-  if (!features.includes(FEATURE.utf8)) return Buffer.alloc(0);
-  return new ByteWriter()
-    .unsigned(1, 0xae)
-    .unsigned(1, FEATURE.utf8)
-    .unsigned(4, 1)
-    .unsigned(1, 1)
-    .unsigned(1, FEATURE.terminator)
-    .finish();
+  const writer = new ByteWriter().unsigned(1, 0xae);
+  const known = features.filter((id) => id === FEATURE.federated || id === FEATURE.utf8);
+  if (known.length === 0) return Buffer.alloc(0);
+  for (const id of known) {
+    if (id === FEATURE.utf8) writer.unsigned(1, id).unsigned(4, 1).unsigned(1, 1);
+    else writer.unsigned(1, id).unsigned(4, 0);
+  }
+  return writer.unsigned(1, FEATURE.terminator).finish();
 }

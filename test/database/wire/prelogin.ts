@@ -6,15 +6,23 @@ export type TlsMode = "off" | "supported" | "required";
 /** `everything` and `loginOnly`: a TLS handshake follows. `refused`: the answer tells the client that it must encrypt. */
 export type Encryption = "nothing" | "loginOnly" | "everything" | "refused";
 
-const OPTION = { version: 0x00, encryption: 0x01, instance: 0x02, thread: 0x03, mars: 0x04, terminator: 0xff } as const;
+const OPTION = { version: 0x00, encryption: 0x01, instance: 0x02, thread: 0x03, mars: 0x04, federated: 0x06, terminator: 0xff } as const;
 const ENCRYPT = { off: 0x00, on: 0x01, notSupported: 0x02, required: 0x03 } as const;
 
 /** SQL Server 2022, as PRELOGIN and LOGINACK say it. */
 export const SERVER_VERSION = { major: 16, minor: 0, build: 4135 } as const;
 
-export function answerPrelogin(data: Buffer, mode: TlsMode | "strict"): { readonly answer: Buffer; readonly encryption: Encryption } {
-  const asked = readEncryption(data);
-  const { byte, encryption } = negotiate(asked, mode);
+export interface Prelogin {
+  readonly answer: Buffer;
+  readonly encryption: Encryption;
+  /** The answer says FEDAUTHREQUIRED: a client that logs in with a token must say that it has seen it. */
+  readonly isFederated: boolean;
+}
+
+/** `takesTokens`: FEDAUTHREQUIRED is told to a client that asks for it, as Azure does. */
+export function answerPrelogin(data: Buffer, mode: TlsMode | "strict", takesTokens = false): Prelogin {
+  const { byte, encryption } = negotiate(readByte(data, OPTION.encryption) ?? ENCRYPT.notSupported, mode);
+  const isFederated = takesTokens && readByte(data, OPTION.federated) === 1;
   const version = Buffer.alloc(6);
   version.writeUInt8(SERVER_VERSION.major, 0);
   version.writeUInt8(SERVER_VERSION.minor, 1);
@@ -25,8 +33,9 @@ export function answerPrelogin(data: Buffer, mode: TlsMode | "strict"): { readon
     [OPTION.instance, Buffer.from([0])],
     [OPTION.thread, Buffer.alloc(0)],
     [OPTION.mars, Buffer.from([0])],
+    ...(isFederated ? [[OPTION.federated, Buffer.from([1])] as const] : []),
   ];
-  return { answer: formatOptions(options), encryption };
+  return { answer: formatOptions(options), encryption, isFederated };
 }
 
 /** MS-TDS 2.2.6.5: what the client asks for, against what the server offers. In TDS 8 the whole connection is inside TLS already. */
@@ -46,16 +55,17 @@ function negotiate(asked: number, mode: TlsMode | "strict"): { readonly byte: nu
   }
 }
 
-function readEncryption(data: Buffer): number {
+/** The first byte of an option; undefined: it is not there. */
+function readByte(data: Buffer, wanted: number): number | undefined {
   const reader = new ByteReader(data);
   for (let token = reader.unsigned(1); token !== OPTION.terminator; token = reader.unsigned(1)) {
     const place = reader.bytes(4);
-    if (token !== OPTION.encryption) continue;
+    if (token !== wanted) continue;
     const value = data[place.readUInt16BE(0)];
-    if (value === undefined || place.readUInt16BE(2) < 1) throw new ProtocolError("The ENCRYPTION option of PRELOGIN has no value");
+    if (value === undefined || place.readUInt16BE(2) < 1) throw new ProtocolError(`The option ${wanted} of PRELOGIN has no value`);
     return value & 0x03;
   }
-  return ENCRYPT.notSupported;
+  return undefined;
 }
 
 function formatOptions(options: readonly (readonly [number, Buffer])[]): Buffer {
