@@ -103,7 +103,14 @@ describe("A real API server accepts", () => {
     serviceAccount: { name: "own", annotations: { "example.com/a": "b" } },
     extraScaleKinds: [{ group: "argoproj.io", plural: "rollouts" }],
     serviceAccountTokens: ["shop"],
-    config: { logLevel: "debug", resyncSeconds: 5, workers: 64, allowedDatabaseHosts: ["*.example.internal", "10.0.0.1"], readOnly: true },
+    config: {
+      logLevel: "debug",
+      resyncSeconds: 5,
+      workers: 64,
+      allowedDatabaseHosts: ["*.example.internal", "10.0.0.1"],
+      azureAuthorityHost: "https://login.microsoftonline.us",
+      readOnly: true,
+    },
     metrics: { service: { port: 9090, annotations: { a: "b" } } },
     networkPolicy: { enabled: true, databasePorts: [{ port: 1433 }, { port: 11000, endPort: 11999 }, { port: 1434, protocol: "UDP" }] },
     podAnnotations: { a: "b" },
@@ -185,8 +192,9 @@ describe("Its rights", () => {
   test("grow by the kinds and the ServiceAccounts that are named", async () => {
     const all = await manifests({ extraScaleKinds: [{ group: "argoproj.io", plural: "rollouts" }], serviceAccountTokens: ["shop", "cms"] });
     const scale: Rule = { apiGroups: ["argoproj.io"], resources: ["rollouts/scale"], verbs: ["get"] };
+    const accounts: Rule = { apiGroups: [""], resources: ["serviceaccounts"], resourceNames: ["shop", "cms"], verbs: ["get"] };
     const tokens: Rule = { apiGroups: [""], resources: ["serviceaccounts/token"], resourceNames: ["shop", "cms"], verbs: ["create"] };
-    expect(only(all, "ClusterRole").rules).toEqual([...core, gate, workloads, scale, ...rest, tokens]);
+    expect(only(all, "ClusterRole").rules).toEqual([...core, gate, workloads, scale, ...rest, accounts, tokens]);
   });
 
   test("are nobody's with rbac.create false", async () => {
@@ -225,6 +233,7 @@ describe("The Deployment", () => {
       workers: 2,
       allowedDatabaseHosts: ["*.example.internal", "::1"],
       readOnly: true,
+      azureAuthorityHost: "https://login.microsoftonline.us/",
     };
     const env = podTemplate(await manifests({ config, watchNamespaces: ["eu", "us"] })).spec.containers[0]?.env ?? [];
     const parsed = parseConfig(Object.fromEntries(env.map(({ name, value }) => [name, value ?? "given-by-kubernetes"])));
@@ -320,6 +329,7 @@ describe("Values are refused", () => {
     ["no workers", { config: { workers: 0 } }, "/config/workers"],
     ["a text for a truth", { config: { readOnly: "yes" } }, "/config/readOnly"],
     ["a host with a port", { config: { allowedDatabaseHosts: ["sql,1433"] } }, "/config/allowedDatabaseHosts/0"],
+    ["a Microsoft Entra without TLS", { config: { azureAuthorityHost: "http://login.example.com" } }, "/config/azureAuthorityHost"],
     ["a namespace that cannot be", { watchNamespaces: ["EU"] }, "/watchNamespaces/0"],
     ["the right to every kind", { extraScaleKinds: [{ group: "*", plural: "*" }] }, "/extraScaleKinds/0"],
     ["tokens of every ServiceAccount", { serviceAccountTokens: ["*"] }, "/serviceAccountTokens/0"],

@@ -87,7 +87,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   resources: [events]
   verbs: [create, patch]
 {{- if .Values.serviceAccountTokens }}
-# Tokens for Microsoft Entra, of the ServiceAccounts that values: serviceAccountTokens names.
+# The client ID and the tenant in the annotations of the ServiceAccounts that values: serviceAccountTokens names.
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  resourceNames: {{ .Values.serviceAccountTokens | toJson }}
+  verbs: [get]
+# Tokens for Microsoft Entra, of the same ServiceAccounts.
 - apiGroups: [""]
   resources: [serviceaccounts/token]
   resourceNames: {{ .Values.serviceAccountTokens | toJson }}
