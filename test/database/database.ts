@@ -80,7 +80,7 @@ export async function openTestDatabase(options: TestDatabaseOptions = {}): Promi
     const password = `Pw-${randomBytes(12).toString("hex")}`;
     logins.push(login);
     const { kentico } = options;
-    const grants = given ?? (kentico === undefined ? {} : operatorGrants(kentico.version));
+    const grants = given ?? (kentico === undefined ? {} : operatorGrants(kentico.version, kentico.without));
     await operatorLogin(run, { database, login, password, grants, schema: kentico?.schema ?? "dbo" });
     return { user: login, password };
   }
