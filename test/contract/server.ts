@@ -1,0 +1,125 @@
+// The databases and logins that the contract makes on a server, and takes away again. It uses what every T-SQL server has: no USE, no
+// option of CREATE DATABASE or CREATE LOGIN, and it asks before it relies on an option.
+import { randomBytes } from "node:crypto";
+import { type Address, configFor } from "./address.ts";
+import { type Credentials, NotApplicable, type Place, type Readers } from "./behaviour.ts";
+import { openSession, type Session } from "./session.ts";
+
+export interface ContractServer {
+  /** What the server says of itself: version and edition. */
+  readonly product: string;
+  /** Runs `act` in a database of this kind (absent: any), with fresh tables; all its sessions are closed afterwards. */
+  visit(readers: Readers | undefined, act: (place: Place) => Promise<void>): Promise<void>;
+  /** Drops all that was made, whoever is in it. Rejects with the name of what could not be dropped. */
+  close(): Promise<void>;
+}
+
+interface Made {
+  readonly name: string;
+  readonly readers: Readers;
+  /** What the server said when it was told otherwise. */
+  readonly refusal: string | undefined;
+}
+
+export async function openServer(address: Address): Promise<ContractServer> {
+  const master = await openSession(configFor(address, "master"));
+  const suffix = randomBytes(6).toString("hex");
+  const databases: string[] = [];
+  const logins: string[] = [];
+  const made = new Map<Readers, Promise<Made>>();
+
+  async function make(wanted: Readers): Promise<Made> {
+    const name = `webfarm_contract_${suffix}_${wanted}`;
+    await master.run(`CREATE DATABASE [${name}];`);
+    databases.push(name);
+    const reply = await master.ask(
+      `ALTER DATABASE [${name}] SET READ_COMMITTED_SNAPSHOT ${wanted === "versions" ? "ON" : "OFF"} WITH ROLLBACK IMMEDIATE;`,
+    );
+    const session = await openSession(configFor(address, name));
+    const row = await session.row("SELECT CAST(is_read_committed_snapshot_on AS INT) AS isOn FROM sys.databases WHERE name = DB_NAME()");
+    await session.close();
+    return { name, readers: row?.["isOn"] === 1 ? "versions" : "locks", refusal: reply.errors.length === 0 ? undefined : reply.message };
+  }
+  const database = (wanted: Readers): Promise<Made> => {
+    const known = made.get(wanted) ?? make(wanted);
+    made.set(wanted, known);
+    return known;
+  };
+
+  async function visit(readers: Readers | undefined, act: (place: Place) => Promise<void>): Promise<void> {
+    const found = await database(readers ?? "versions");
+    if (readers !== undefined && found.readers !== readers)
+      throw new NotApplicable(readers === "versions" ? "noVersions" : "noLocks", found.refusal ?? "the server did as told, without effect");
+    const sessions: Session[] = [];
+    const open = async (login: Credentials, options: { readonly database?: string; readonly applicationName?: string } = {}) => {
+      const session = await openSession(configFor(address, options.database ?? found.name, login, options.applicationName));
+      sessions.push(session);
+      return session;
+    };
+    try {
+      const first = await open(address);
+      await freshTables(first);
+      await act({
+        database: found.name,
+        session: async () => await open(address),
+        sessionOf: open,
+        login: async (...grants) => await createLogin(first, grants),
+        setUpdateability: async (to) => {
+          const reply = await master.ask(`ALTER DATABASE [${found.name}] SET ${to} WITH ROLLBACK IMMEDIATE;`);
+          if (reply.errors.length > 0) throw new NotApplicable("noReadOnly", reply.message);
+        },
+      });
+    } finally {
+      // All, also where one cannot be closed any more; a refusal of the close itself ends the statement.
+      const closed = await Promise.allSettled(sessions.map((session) => session.close()));
+      for (const one of closed) if (one.status === "rejected") throw one.reason;
+    }
+  }
+
+  async function createLogin(inDatabase: Session, grants: readonly string[]): Promise<Credentials> {
+    const user = `webfarm_contract_${suffix}_${logins.length}`;
+    const password = `Pw-${randomBytes(12).toString("hex")}`;
+    const reply = await master.ask(`CREATE LOGIN [${user}] WITH PASSWORD = N'${password}';`);
+    if (reply.errors.length > 0) throw new NotApplicable("noLogins", reply.message);
+    logins.push(user);
+    await inDatabase.run([`CREATE USER [${user}] FOR LOGIN [${user}];`, ...grants.map((grant) => `GRANT ${grant} TO [${user}];`)].join("\n"));
+    return { user, password };
+  }
+
+  async function close(): Promise<void> {
+    const cleaner = await openSession(configFor(address, "master"));
+    const left: string[] = [];
+    for (const name of databases) {
+      // Some servers have no such mode (Azure SQL Database drops without it): what counts is whether the database goes.
+      await cleaner.ask(`ALTER DATABASE [${name}] SET SINGLE_USER WITH ROLLBACK IMMEDIATE;`);
+      const reply = await cleaner.ask(`DROP DATABASE [${name}];`);
+      if (reply.errors.length > 0) left.push(`database ${name} (${reply.message})`);
+    }
+    for (const login of logins) {
+      const reply = await cleaner.ask(`DROP LOGIN [${login}];`);
+      if (reply.errors.length > 0) left.push(`login ${login} (${reply.message})`);
+    }
+    databases.length = 0;
+    logins.length = 0;
+    await cleaner.close();
+    await master.close();
+    if (left.length > 0) throw new Error(`Cannot clean up; drop by hand: ${left.join("; ")}`);
+  }
+
+  const product = await master.row(
+    "SELECT CAST(SERVERPROPERTY(N'ProductVersion') AS NVARCHAR(128)) AS v, CAST(SERVERPROPERTY(N'Edition') AS NVARCHAR(128)) AS e",
+  );
+  return { product: `${String(product?.["v"])}, ${String(product?.["e"])}`, visit, close };
+}
+
+/** The same rows for each statement, whatever the one before left. */
+async function freshTables(session: Session): Promise<void> {
+  for (const table of ["Extra", "Binding", "Server"])
+    await session.run(`IF OBJECT_ID(N'dbo.${table}') IS NOT NULL DROP TABLE dbo.${table};`);
+  await session.run(
+    `CREATE TABLE dbo.Server (ID int IDENTITY(1, 1) NOT NULL CONSTRAINT PK_Server PRIMARY KEY, Name nvarchar(10) COLLATE Latin1_General_CI_AS NOT NULL, Guid uniqueidentifier NULL, Seen datetime NULL, Enabled bit NOT NULL CONSTRAINT DF_Server_Enabled DEFAULT (1));
+    CREATE UNIQUE NONCLUSTERED INDEX IX_Server_Name ON dbo.Server (Name);
+    CREATE TABLE dbo.Binding (ServerID int NOT NULL, TaskID int NOT NULL, CONSTRAINT PK_Binding PRIMARY KEY (ServerID, TaskID), CONSTRAINT FK_Binding_Server FOREIGN KEY (ServerID) REFERENCES dbo.Server (ID));
+    INSERT INTO dbo.Server (Name) VALUES (N'a');`,
+  );
+}
