@@ -83,14 +83,17 @@ function problemOf({ status, retryAfterMs }: Answer, fields: Readonly<Record<str
   if (status >= 500 || error === undefined || transientErrors.has(error)) return unavailable(asking, `HTTP ${status}`, retryAfterMs);
   const numbers = Array.isArray(fields["error_codes"]) ? (fields["error_codes"] as unknown[]) : [];
   const rule = codes.find((one) => one.codes.some((code) => numbers.includes(code)));
-  const number = numbers.find((one) => typeof one === "number");
-  const told = number === undefined ? "" : ` (AADSTS${number})`;
-  const words =
-    rule === undefined
-      ? `Microsoft Entra refused the identity of ServiceAccount ${asking.identity.serviceAccount}: ${sentence(fields)}`
-      : rule.say(asking);
-  return { kind: "configuration", reason: rule?.reason ?? "EntraRefused", message: `${words}${told}`, stalled: true };
+  if (rule !== undefined) {
+    const number = rule.codes.find((code) => numbers.includes(code));
+    return refused(rule.reason, `${rule.say(asking)} (AADSTS${number ?? ""})`);
+  }
+  return refused(
+    "EntraRefused",
+    `Microsoft Entra refused the identity of ServiceAccount ${asking.identity.serviceAccount}: ${sentence(fields)}`,
+  );
 }
+
+const refused = (reason: string, message: string): DatabaseProblem => ({ kind: "configuration", reason, message, stalled: true });
 
 /** Without what is new in every answer (trace, time), and without what looks like a token. */
 function sentence(fields: Readonly<Record<string, unknown>>): string {

@@ -7,6 +7,8 @@ export interface ConnectOptions extends Omit<Partial<sql.config>, "options"> {
   readonly options?: sql.config["options"];
   /** Numbers of the messages that the server sent as errors, as the driver's own event says them. */
   readonly onErrorNumber?: (number: number) => void;
+  /** The driver's own connection, before it connects. */
+  readonly onConnection?: (connection: unknown) => void;
 }
 
 interface DriverConnection {
@@ -15,7 +17,7 @@ interface DriverConnection {
 
 /** A pool of one connection without encryption, unless said otherwise. The caller closes it. */
 export async function connect(server: DatabaseServer, overrides: ConnectOptions = {}): Promise<sql.ConnectionPool> {
-  const { onErrorNumber, options, ...rest } = overrides;
+  const { onErrorNumber, onConnection, options, ...rest } = overrides;
   const pool = new sql.ConnectionPool({
     server: server.host,
     port: server.port,
@@ -27,10 +29,10 @@ export async function connect(server: DatabaseServer, overrides: ConnectOptions 
     ...rest,
     options: { encrypt: false, trustServerCertificate: false, appName: "wire test", ...options },
     pool: { min: 1, max: 1, ...rest.pool },
-    beforeConnect: (connection: unknown) =>
-      (connection as DriverConnection).on("errorMessage", ({ number }) => {
-        onErrorNumber?.(number);
-      }),
+    beforeConnect: (connection: unknown) => {
+      onConnection?.(connection);
+      (connection as DriverConnection).on("errorMessage", ({ number }) => onErrorNumber?.(number));
+    },
   });
   pool.on("error", () => undefined);
   await pool.connect();
