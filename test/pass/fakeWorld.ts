@@ -70,12 +70,19 @@ export class FakeWorld {
   #version = 1;
   #nextID = 1;
 
-  reconciler: Reconciler = this.#process();
+  readonly #given: Databases | undefined;
+  reconciler: Reconciler;
+
+  /** With `databases` the rows are those of a real one; then rows, pings, faults of its calls and refused rows are nobody's. */
+  constructor(databases?: Databases) {
+    this.#given = databases;
+    this.reconciler = this.#process();
+  }
 
   #process(): Reconciler {
     return createReconciler({
       cluster: this.#cluster(),
-      databases: this.#databases(),
+      databases: this.#given ?? this.#databases(),
       clock: this.clock,
       log: this.log,
       metrics: {
