@@ -4,6 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { configVariables } from "../operator/config.ts";
+import { catalogues } from "../operator/sqlserver/catalogues.ts";
 import { permissionScript } from "../operator/sqlserver/permissions.ts";
 
 interface Schema {
@@ -61,7 +62,7 @@ export function withPart(text: string, name: string, body: string): string {
 
 /** The text with every generated part fresh. Throws where a marker is missing, doubled or in the wrong order. */
 export function withFreshParts(text: string, crdText: string): string {
-  const permissions = `\`\`\`sql\n${permissionScript("dbo").trimEnd()}\n\`\`\``;
+  const permissions = `\`\`\`sql\n${permissionScript("dbo", catalogues["13"]).trimEnd()}\n\`\`\``;
   const parts = { permissions, spec: specTable(crdText), config: configTable() };
   return Object.entries(parts).reduce((fresh, [name, body]) => withPart(fresh, name, body), text);
 }

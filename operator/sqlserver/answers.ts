@@ -39,6 +39,13 @@ export function settings(set: RecordSet | undefined): FarmSettings {
   return { kind: "read", values: Object.fromEntries(settingsKeys.map((key) => [key, valueOf(key)])) };
 }
 
+/** What a remove says of itself. `reached`: the last TaskID that it looked at; null where it went from the front, or found none. */
+export function removalCounts(sets: readonly RecordSet[]): { readonly bindings: number; readonly reached: number | null } {
+  const { bindings, reached } = sets[0]?.[0] ?? unexpected("a removal");
+  if (typeof bindings !== "number" || (reached !== null && typeof reached !== "number")) return unexpected("a removal");
+  return { bindings, reached };
+}
+
 function unexpected(what: string): never {
   const message = `The server's answer has not the form of ${what}: report this as an error of the operator.`;
   throw new DatabaseError({ kind: "schema", reason: "AnswerUnexpected", message, stalled: true }, "unknown");

@@ -1,12 +1,14 @@
 // What a probe found, made into facts: the shape of the tables, the product, what may be done and what not. It sends nothing.
-import type { DatabaseFacts, DatabaseProblem } from "../farm/model.ts";
+import type { DatabaseFacts, DatabaseProblem, Product } from "../farm/model.ts";
+import { catalogues, type SchemaName } from "./catalogues.ts";
 import type { RecordSet } from "./driver.ts";
-import { grantsToRun, type MissingGrant } from "./permissions.ts";
-import { type CatalogueColumn, type Shape, shapeOf, tableNames } from "./shape.ts";
-import { grants } from "./statements.ts";
+import { grants, isOf, type MissingGrant } from "./grants.ts";
+import { grantsOn, grantsToRun } from "./permissions.ts";
+import { type Shape, shapeOf } from "./shape.ts";
+import { type CatalogueColumn, tableNames } from "./tables.ts";
 
 export interface SqlFacts extends DatabaseFacts {
-  /** A foreign key of the bindings is switched off: bindings of removed servers may come back, so they are swept again. */
+  /** No foreign key of the bindings is enabled: bindings of removed servers may come back, so they are swept again. */
   readonly foreignKeyDisabled: boolean;
 }
 
@@ -14,10 +16,8 @@ export interface Probed {
   readonly kind: "usable";
   /** `notes`: grants that are missing, and what is left undone without them. */
   readonly facts: SqlFacts;
+  /** Without what the user may not do and the farm can do without. */
   readonly shape: Shape;
-  readonly readsPings: boolean;
-  readonly readsSettings: boolean;
-  readonly sweeps: boolean;
   /** Grants that a write needs and the user has not. */
   readonly missing: readonly MissingGrant[];
 }
@@ -47,27 +47,36 @@ export function readProbe(sets: readonly RecordSet[], place: Place): ProbeReadin
       "SchemaMissing",
       `The database has no schema ${place.schema} that the operator's user may see: check spec.database.schema. ${where}`,
     );
-  const reading = shapeOf(place.schema, (sets[1] ?? []).map(catalogueColumn));
-  if (reading.kind === "unknown")
+  const columns = (sets[1] ?? []).map(catalogueColumn);
+  const hidden = hiddenTables(columns);
+  if (columns.length === 0)
     return refused(
       "schema",
       "NotKentico",
-      `This is no database of Kentico, or the operator's user may not see its tables: not found in schema ${place.schema}: ${reading.missing.join(", ")}. Check database and schema, and run the README's script of permissions. ${where}`,
+      `No table of Kentico, such as ${tableNames.servers}, is to be seen in schema ${place.schema}: check database and schema, and whether the operator's user has the grants of the README's script. ${where}`,
     );
-  const missing = missingGrants(sets[3] ?? []);
-  if (missing.some(({ table, grant }) => table === "servers" && grant === "SELECT"))
+  if (hidden.length > 0)
+    return refused(
+      "permission",
+      "GrantMissing",
+      `The operator's user sees some of Kentico's tables and not all: ${grantsToRun(place.schema, wholeGrants(hidden))} to it. ${where}`,
+    );
+  const denied = deniedGrants(columns, sets[3] ?? []);
+  const reading = shapeOf(place.schema, columns, denied);
+  if (reading.kind === "unknown")
+    return refused(
+      "schema",
+      "ShapeNotSupported",
+      `The tables are not as this version of the operator knows them, so it writes nothing: it lacks ${reading.missing.join(", ")}.${hiddenColumns(place, denied)} ${where}`,
+    );
+  const missing = [...denied, ...hiddenGrants(columns, reading.shape.product)];
+  if (missing.some((one) => isOf(one, { table: "servers", grant: "SELECT" })))
     return refused(
       "permission",
       "GrantMissing",
       `The operator's user may not read the rows: ${grantsToRun(place.schema, missing.filter(isRequired))} to it. ${where}`,
     );
-  if (reading.shape.product !== "12-13")
-    return refused(
-      "schema",
-      "ProductNotSupportedYet",
-      `The tables are those of Kentico ${reading.shape.product}. This version of the operator knows 12 and 13 only. ${where}`,
-    );
-  return usable(reading.shape, missing, server, sets[2] ?? [], place);
+  return usable({ shape: reading.shape, missing, server, foreignKeys: sets[2] ?? [], place });
 }
 
 function refused(kind: DatabaseProblem["kind"], reason: string, message: string, stalled = true): ProbeReading {
@@ -84,34 +93,79 @@ function catalogueColumn(row: RecordSet[number]): CatalogueColumn {
   };
 }
 
-// NULL: the object does not exist, or the user may not see it. Both are a grant that is not held.
-function missingGrants(held: RecordSet): readonly MissingGrant[] {
-  const isHeld = (table: string, grant: string): boolean =>
-    held.some(
-      (row) => String(row["tableName"]).toLowerCase() === table.toLowerCase() && row["permission"] === grant && Number(row["isHeld"]) === 1,
+type Table = MissingGrant["table"];
+
+const isVisible = (columns: readonly CatalogueColumn[], table: Table): boolean =>
+  columns.some((column) => column.table.toLowerCase() === tableNames[table].toLowerCase());
+
+/** Tables without which nothing works and that the user does not see: the catalogue hides a table on which it has no grant at all. */
+const hiddenTables = (columns: readonly CatalogueColumn[]): readonly Table[] =>
+  (["servers", "bindings"] as const).filter((table) => !isVisible(columns, table));
+
+/** On the whole table, as its columns are not known. */
+const wholeGrants = (tables: readonly Table[]): readonly MissingGrant[] =>
+  grants.filter(({ table }) => tables.includes(table)).map(({ table, grant }) => ({ table, grant }));
+
+/** On tables that are seen. NULL: the user may not see what is asked for, so it is not held. */
+function deniedGrants(columns: readonly CatalogueColumn[], answers: RecordSet): readonly MissingGrant[] {
+  const isHeld = (one: MissingGrant, column?: string): boolean =>
+    answers.some(
+      (row) =>
+        isSame(row["tableName"], tableNames[one.table]) &&
+        row["permission"] === one.grant &&
+        (column === undefined || isSame(row["columnName"], column)) &&
+        Number(row["isHeld"]) === 1,
     );
-  return grants.filter(({ table, grant }) => !isHeld(tableNames[table], grant));
+  return grantsOn(columns).flatMap((one): readonly MissingGrant[] => {
+    const { table, grant } = one;
+    if (one.columns === undefined) return isHeld(one) ? [] : [{ table, grant }];
+    const denied = one.columns.filter((column) => !isHeld(one, column));
+    return denied.length === 0 ? [] : [{ table, grant, columns: denied }];
+  });
 }
 
-function isRequired({ table, grant }: MissingGrant): boolean {
-  return grants.some((one) => one.required && one.table === table && one.grant === grant);
+const isSame = (one: unknown, other: string): boolean => String(one).toLowerCase() === other.toLowerCase();
+
+const schemaOf: Readonly<Record<Product, SchemaName>> = { "6": "6", "7-8": "7", "9-10": "10", "11": "11", "12-13": "13", XbyK: "xbyk" };
+
+/** On tables that the product has and the user does not see. */
+const hiddenGrants = (columns: readonly CatalogueColumn[], product: Product): readonly MissingGrant[] =>
+  grantsOn(catalogues[schemaOf[product]]).filter(({ table }) => !isVisible(columns, table));
+
+const isRequired = (missing: MissingGrant): boolean => grants.some((one) => one.required && isOf(missing, one));
+
+/** A column that seems not to be there may be one that the user does not see. */
+function hiddenColumns({ schema }: Place, denied: readonly MissingGrant[]): string {
+  const views = denied.filter(({ grant }) => grant === "VIEW DEFINITION");
+  return views.length === 0 ? "" : ` If the database has them: ${grantsToRun(schema, views)} to the operator's user.`;
 }
 
-function usable(shape: Shape, missing: readonly MissingGrant[], server: RecordSet[number], foreignKeys: RecordSet, place: Place): Probed {
-  const lacks = (...wanted: readonly MissingGrant[]): readonly MissingGrant[] =>
-    missing.filter((one) => wanted.some(({ table, grant }) => table === one.table && grant === one.grant));
-  const around = (["monitoring", "log", "search"] as const).filter((table) => shape[table] !== undefined);
-  const unread = lacks({ table: "monitoring", grant: "SELECT" });
-  const unset = lacks({ table: "settings", grant: "SELECT" });
-  const unswept = lacks(...around.flatMap((table) => ["SELECT", "DELETE"].map((grant) => ({ table, grant }))));
+interface Usable {
+  readonly shape: Shape;
+  readonly missing: readonly MissingGrant[];
+  readonly server: RecordSet[number];
+  readonly foreignKeys: RecordSet;
+  readonly place: Place;
+}
+
+function usable({ shape, missing, server, foreignKeys, place }: Usable): Probed {
+  const { monitoring } = shape;
   const unwritten = missing.filter(isRequired);
-  const readsPings = shape.monitoring !== undefined && unread.length === 0;
+  const optional = missing.filter((one) => !isRequired(one));
+  const lacks = (...wanted: readonly Pick<MissingGrant, "table" | "grant">[]): readonly MissingGrant[] =>
+    optional.filter((one) => wanted.some((other) => isOf(one, other)));
   const sentences: readonly (readonly [string, readonly MissingGrant[]])[] = [
     ["The operator's user may not change all that it has to", unwritten],
-    ["Pings cannot be read", unread],
-    ["The web farm mode cannot be read", unset],
-    ["Rows around removed servers stay", unswept],
+    ["Pings cannot be read", lacks({ table: "monitoring", grant: "SELECT" })],
+    ["New servers get no ping, so the site reports them as not responding until they run", lacks({ table: "monitoring", grant: "INSERT" })],
+    ["The web farm mode cannot be read", lacks({ table: "settings", grant: "SELECT" })],
+    ["Rows around removed servers stay", optional.filter(isForSweep)],
+    ["Not all of the tables' definitions can be seen", optional.filter(({ grant }) => grant === "VIEW DEFINITION")],
   ];
+  const unfilled =
+    monitoring?.takesPings === false && lacks({ table: "monitoring", grant: "INSERT" }).length === 0
+      ? [`New servers get no ping: ${monitoring.table} has a column that this version does not know, NOT NULL without a default.`]
+      : [];
   return {
     kind: "usable",
     facts: {
@@ -120,14 +174,29 @@ function usable(shape: Shape, missing: readonly MissingGrant[], server: RecordSe
       product: shape.product,
       engineVersion: `${String(server["version"])} ${String(server["edition"])}`,
       hasUrl: shape.servers.url !== undefined,
-      hasPings: readsPings,
-      foreignKeyDisabled: foreignKeys.some((row) => row["isDisabled"] === true),
-      notes: sentences.filter(([, lack]) => lack.length > 0).map(([what, lack]) => `${what}: ${grantsToRun(place.schema, lack)} to it.`),
+      hasPings: monitoring !== undefined,
+      foreignKeyDisabled: !foreignKeys.some((row) => row["isDisabled"] === false),
+      notes: [
+        ...sentences.filter(([, lack]) => lack.length > 0).map(([what, lack]) => `${what}: ${grantsToRun(place.schema, lack)} to it.`),
+        ...unfilled,
+      ],
     },
     shape,
-    readsPings,
-    readsSettings: shape.settings !== undefined && unset.length === 0,
-    sweeps: unswept.length === 0 && unwritten.length === 0,
     missing: unwritten,
   };
+}
+
+function isForSweep({ table, grant }: MissingGrant): boolean {
+  switch (table) {
+    case "log":
+    case "search":
+      return true;
+    case "monitoring":
+      return grant === "DELETE";
+    case "servers":
+    case "bindings":
+    case "tasks":
+    case "settings":
+      return false;
+  }
 }

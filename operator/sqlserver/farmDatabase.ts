@@ -1,36 +1,29 @@
 // The rows of one farm's database, as a pass needs them: read, register, mark, remove, each one request and its read-back. It decides
 // nothing about which rows; what it sends repeats what was read.
 import type { Clock } from "../controller/clock.ts";
-import type { DatabaseProblem, ServerName, ServerRow, TableRead } from "../farm/model.ts";
-import { pings, serverRow, settings, tableRead } from "./answers.ts";
+import type { DatabaseProblem, ServerRow, TableRead } from "../farm/model.ts";
+import { pings, removalCounts, serverRow, settings, tableRead } from "./answers.ts";
+import { companiesOf, type Drain, drainAfter } from "./drains.ts";
 import type { RecordSet, SentParameter } from "./driver.ts";
 import { DatabaseError, isPoolBroken, isShapeDoubtful } from "./errors.ts";
 import { type Place, type Probed, readProbe, type SqlFacts } from "./facts.ts";
-import { grantsToRun, type MissingGrant } from "./permissions.ts";
+import { isOf, type MissingGrant } from "./grants.ts";
+import { grantsToRun } from "./permissions.ts";
 import type { TargetPool } from "./pool.ts";
-import { conflict, mark, probe, read, register, remove, sizes, type Statement, sweep } from "./statements.ts";
+import {
+  marking,
+  type NewMark,
+  type NewServer,
+  type Registering,
+  registering,
+  type Removal,
+  removing,
+  type Swept,
+  sweeping,
+  text,
+} from "./requests.ts";
+import { conflict, limits, probe, read, sizes, type Statement, sweep } from "./statements.ts";
 import { padded, type Refused, type Write, writeRows } from "./writes.ts";
-
-export interface NewServer {
-  readonly name: ServerName;
-  readonly guid: string;
-  /** Where the table has ServerURL. */
-  readonly url?: string;
-}
-
-export interface NewMark {
-  readonly serverID: number;
-  readonly name: string;
-  readonly guid: string | null; // as read
-  readonly newGuid: string;
-  readonly url?: string;
-}
-
-export interface Removal {
-  readonly serverID: number;
-  readonly name: string;
-  readonly guid: string;
-}
 
 /** `read`: the table after the last request, the only truth about what was written. `refused`: rows that the server would not take. */
 export interface WriteResult {
@@ -41,7 +34,7 @@ export interface WriteResult {
 export interface RemoveResult extends WriteResult {
   /** Bindings that were deleted. */
   readonly bindings: number;
-  /** A row to remove is still there as it was read: its bindings were more than one request deletes. */
+  /** A row to remove is still there as it was read, and not for the server's refusal: its bindings were more than went at once. */
   readonly bindingsRemain: boolean;
 }
 
@@ -52,10 +45,13 @@ export interface FarmDatabase {
   facts(signal: AbortSignal): Promise<SqlFacts>;
   read(signal: AbortSignal): Promise<TableRead>;
   /** Inserts those whose name the database does not have. */
-  register(servers: readonly NewServer[], signal: AbortSignal): Promise<WriteResult>;
+  register(servers: readonly NewServer[], signal: AbortSignal, how?: Registering): Promise<WriteResult>;
   /** Changes those that are as they were read. */
   mark(rows: readonly NewMark[], signal: AbortSignal): Promise<WriteResult>;
-  /** Removes those that are as they were read and have no bindings left; deletes up to 2,000 bindings a request before. */
+  /**
+   * Removes those that are as they were read and have no bindings left; deletes up to 2,000 bindings a request before. Where that is not
+   * enough, the next call goes on.
+   */
   remove(rows: readonly Removal[], signal: AbortSignal): Promise<RemoveResult>;
   /** The row whose name equals `name` in the database's eyes. */
   conflict(name: string, signal: AbortSignal): Promise<ServerRow | undefined>;
@@ -68,6 +64,8 @@ export interface Knowledge {
   probed?: { readonly result: Probed; readonly generation: number; readonly atMs: number };
   /** As last read, by ServerID. */
   rows?: ReadonlyMap<number, ServerRow>;
+  /** Of removals that take more than one request, by ServerID. */
+  readonly drains: Map<number, Drain>;
 }
 
 interface Parts {
@@ -83,30 +81,9 @@ interface Parts {
 const incompleteForMs = 60_000;
 const deadlockPausesMs = [50, 200, 500] as const;
 
-const int = (name: string, value: number | undefined): SentParameter => ({ name, type: "int", value: value ?? null });
-const text = (name: string, type: "name" | "url" | "guid", value: string | null | undefined): SentParameter => ({
-  name,
-  type,
-  value: value ?? null,
-});
-
 export function farmDatabase(parts: Parts): FarmDatabase {
   const { pool, place, notes } = parts;
   const known = (signal: AbortSignal): Promise<Probed> => probedOf(parts, signal);
-  const written = async <Row extends { readonly name: string }>(
-    write: Write<Row>,
-    rows: readonly Row[],
-    needs: Needs,
-    signal: AbortSignal,
-  ): Promise<Written> => {
-    const probed = await known(signal);
-    demand(parts, probed, needs);
-    const { answers, refused } = await writeRows(write, probed.shape, rows, (statement, parameters) =>
-      ask(parts, statement, parameters, signal),
-    );
-    const last = answers.at(-1)?.at(-1) ?? (await ask(parts, read(probed.shape, { pings: "omitted", settings: "omitted" }), [], signal))[0];
-    return { answers, result: { read: sharedRows(parts.knowledge, tableRead(last)), refused } };
-  };
   return {
     endpoint: place.endpoint,
     databaseName: pool.target.database,
@@ -115,38 +92,82 @@ export function farmDatabase(parts: Parts): FarmDatabase {
       return { ...facts, notes: [...notes, ...facts.notes] };
     },
     read: async (signal) => readAll(parts, await known(signal), signal),
-    register: async (servers, signal) => {
-      const { hasUrl } = (await known(signal)).facts;
+    register: async (servers, signal, how = {}) => {
+      const probed = await known(signal);
       const { once, twice } = byDistinctName(servers);
-      const { result } = await written(registering(hasUrl), once, [{ table: "servers", grant: "INSERT" }], signal);
+      const { result } = await written(
+        parts,
+        probed,
+        registering(probed.shape, how),
+        once,
+        [{ table: "servers", grant: "INSERT" }],
+        signal,
+      );
       return { ...result, refused: [...result.refused, ...twice] };
     },
     mark: async (rows, signal) => {
-      const { hasUrl } = (await known(signal)).facts;
-      return (await written(marking(hasUrl), rows, [{ table: "servers", grant: "UPDATE" }], signal)).result;
+      const probed = await known(signal);
+      return (await written(parts, probed, marking(probed.shape), rows, [{ table: "servers", grant: "UPDATE" }], signal)).result;
     },
-    remove: async (rows, signal) => {
-      const { answers, result } = await written(removing, rows, removalNeeds, signal);
-      const counted = answers.map((sets) => Number(sets[0]?.[0]?.["bindings"] ?? 0));
-      return {
-        ...result,
-        bindings: counted.reduce((sum, count) => sum + count, 0),
-        bindingsRemain: rows.some((row) => isThere(row, result.read)),
-      };
-    },
+    remove: (rows, signal) => removeRows(parts, rows, signal),
     conflict: async (name, signal) => {
       const probed = await known(signal);
       const [found] = (await ask(parts, conflict(probed.shape), [text("n0", "name", name)], signal))[0] ?? [];
       return found === undefined ? undefined : serverRow(found);
     },
-    sweep: async (removed, signal) => {
-      const probed = await known(signal);
-      if (!probed.sweeps) return;
-      const [size] = sizes.sweep;
-      for (let at = 0; at < removed.length; at += size)
-        await ask(parts, sweep(probed.shape, size), padded(sweeping, removed.slice(at, at + size)), signal);
-    },
+    sweep: (removed, signal) => sweepAll(parts, removed, signal),
   };
+}
+
+async function written<Row extends { readonly name: string }>(
+  parts: Parts,
+  { shape, missing }: Probed,
+  write: Write<Row>,
+  rows: readonly Row[],
+  needs: Needs,
+  signal: AbortSignal,
+): Promise<Written> {
+  demand(parts, missing, needs);
+  const { answers, refused } = await writeRows(write, shape, rows, (statement, parameters) => ask(parts, statement, parameters, signal));
+  const last = answers.at(-1)?.at(-1) ?? (await ask(parts, read(shape), [], signal))[0];
+  return { answers, result: { read: sharedRows(parts.knowledge, tableRead(last)), refused } };
+}
+
+async function removeRows(parts: Parts, rows: readonly Removal[], signal: AbortSignal): Promise<RemoveResult> {
+  const probed = await probedOf(parts, signal);
+  if (probed.shape.monitoring === undefined && rows.some(({ newestPing }) => newestPing !== undefined))
+    throw missingGrants(parts, [{ table: "monitoring", grant: "SELECT" }]);
+  const { drains } = parts.knowledge;
+  const refused: Refused[] = [];
+  let bindings = 0;
+  let result: WriteResult | undefined;
+  for (const company of companiesOf(rows, drains)) {
+    const write = removing(probed.shape, company);
+    const done = await written(parts, probed, write, company.rows, removalNeeds, signal);
+    result = done.result;
+    refused.push(...result.refused);
+    const counts = done.answers.map(removalCounts);
+    bindings += counts.reduce((sum, count) => sum + count.bindings, 0);
+    const last = counts.at(-1) ?? { bindings: 0, reached: null };
+    for (const row of company.rows) if (isLeft(row, result)) drains.set(row.serverID, drainAfter(company, last));
+    // One long drain at a time: the next call goes on with it.
+    if (company.sizes.length === 1 && last.bindings >= limits.bindings) break;
+  }
+  const { read } = result ?? (await written(parts, probed, removing(probed.shape, nobody), [], removalNeeds, signal)).result;
+  return { read, refused, bindings, bindingsRemain: rows.some((row) => isLeft(row, { read, refused })) };
+}
+
+async function sweepAll(parts: Parts, removed: readonly Swept[], signal: AbortSignal): Promise<void> {
+  const { shape, missing } = await probedOf(parts, signal);
+  if (missing.length > 0) return;
+  const [size] = sizes.sweep;
+  for (let at = 0; at < removed.length; at += size) {
+    const parameters = padded(sweeping, removed.slice(at, at + size));
+    for (let requests = 1; requests <= mostSweeps; requests += 1) {
+      const [[answer] = []] = await ask(parts, sweep(shape, size), parameters, signal);
+      if (Number(answer?.["largest"]) < limits.leftovers) break;
+    }
+  }
 }
 
 type Needs = readonly MissingGrant[];
@@ -156,19 +177,7 @@ interface Written {
   readonly result: WriteResult;
 }
 
-const registering = (hasUrl: boolean): Write<NewServer> => ({
-  sizes: sizes.register,
-  statement: register,
-  parameters: (row) => [text("n", "name", row?.name), text("g", "guid", row?.guid), ...(hasUrl ? [text("u", "url", row?.url)] : [])],
-});
-
-const marking = (hasUrl: boolean): Write<NewMark> => ({
-  sizes: sizes.mark,
-  statement: mark,
-  parameters: (row) => [...asRead(row), text("h", "guid", row?.newGuid), ...(hasUrl ? [text("u", "url", row?.url)] : [])],
-});
-
-const removing: Write<Removal> = { sizes: sizes.remove, statement: remove, parameters: (row) => asRead(row) };
+const nobody = { sizes: sizes.remove, after: 0 };
 
 const removalNeeds: Needs = [
   { table: "servers", grant: "DELETE" },
@@ -176,17 +185,16 @@ const removalNeeds: Needs = [
   { table: "bindings", grant: "DELETE" },
 ];
 
-const sweeping: Pick<Write<Pick<Removal, "serverID" | "name">>, "sizes" | "parameters"> = {
-  sizes: sizes.sweep,
-  parameters: (row) => [int("i", row?.serverID), text("n", "name", row?.name)],
-};
+/** 500 rows each: what a server leaves around is some hundred; a table that grows as fast is left to the next pass. */
+const mostSweeps = 20;
 
-function asRead(row: Pick<NewMark, "serverID" | "name" | "guid"> | undefined): readonly SentParameter[] {
-  return [int("i", row?.serverID), text("n", "name", row?.name), text("g", "guid", row?.guid)];
-}
-
-function isThere(row: Removal, { rows }: TableRead): boolean {
-  return rows.some(({ serverID, name, guid }) => serverID === row.serverID && name === row.name && guid === row.guid.toLowerCase());
+/** Still there as it was read, and the server did not refuse to delete it. */
+function isLeft(row: Removal, { read, refused }: WriteResult): boolean {
+  return (
+    read.rows.some(
+      ({ serverID, name, guid }) => serverID === row.serverID && name === row.name && guid === (row.guid?.toLowerCase() ?? null),
+    ) && !refused.some(({ name }) => name === row.name)
+  );
 }
 
 // Where no unique index stands, two equal names of one request would both be inserted: neither sees the other.
@@ -218,17 +226,16 @@ function sharedRows(knowledge: Knowledge, read: TableRead): TableRead {
     return isSame ? old : row;
   });
   knowledge.rows = new Map(rows.map((row) => [row.serverID, row]));
+  for (const serverID of knowledge.drains.keys()) if (!knowledge.rows.has(serverID)) knowledge.drains.delete(serverID);
   return { ...read, rows };
 }
 
-async function readAll(parts: Parts, probed: Probed, signal: AbortSignal): Promise<TableRead> {
-  const { shape, readsPings, readsSettings } = probed;
-  const variant = { pings: readsPings ? "included" : "omitted", settings: readsSettings ? "included" : "omitted" } as const;
-  const sets = await ask(parts, read(shape, variant), [], signal);
+async function readAll(parts: Parts, { shape }: Probed, signal: AbortSignal): Promise<TableRead> {
+  const [rows, ...others] = await ask(parts, read(shape), [], signal);
   return {
-    ...sharedRows(parts.knowledge, tableRead(sets[0])),
-    ...(readsPings && { pings: pings(sets[1]) }),
-    settings: readsSettings ? settings(sets[readsPings ? 2 : 1]) : { kind: "unreadable", values: {} },
+    ...sharedRows(parts.knowledge, tableRead(rows)),
+    ...(shape.monitoring !== undefined && { pings: pings(others.shift()) }),
+    settings: shape.settings === undefined ? { kind: "unreadable", values: {} } : settings(others.shift()),
   };
 }
 
@@ -252,13 +259,17 @@ async function probedOf(parts: Parts, signal: AbortSignal): Promise<Probed> {
   return reading;
 }
 
-/** Throws before anything is sent when a grant is missing; the next pass looks again. */
-function demand({ knowledge, place }: Parts, { missing }: Probed, needs: Needs): void {
-  const lacks = missing.filter((one) => needs.some(({ table, grant }) => table === one.table && grant === one.grant));
-  if (lacks.length === 0) return;
+/** Throws before anything is sent when a grant is missing. */
+function demand(parts: Parts, missing: readonly MissingGrant[], needs: Needs): void {
+  const lacks = missing.filter((one) => needs.some((need) => isOf(one, need)));
+  if (lacks.length > 0) throw missingGrants(parts, lacks);
+}
+
+/** The next pass looks again. */
+function missingGrants({ knowledge, place }: Parts, lacks: readonly MissingGrant[]): DatabaseError {
   delete knowledge.probed;
   const message = `A permission is missing. Run in database ${place.database}: ${grantsToRun(place.schema, lacks)} to the operator's user. (${place.endpoint})`;
-  throw new DatabaseError({ kind: "permission", reason: "GrantMissing", message, stalled: true }, "notApplied");
+  return new DatabaseError({ kind: "permission", reason: "GrantMissing", message, stalled: true }, "notApplied");
 }
 
 /** One request; the victim of a deadlock was not done, so it is sent again. */

@@ -94,7 +94,7 @@ export function openDatabases(options: OpenOptions): Databases {
       const { pool, knowledge, farms } = shared(target, material.applicationName);
       used.set(key, target.key);
       farms.add(key);
-      const known = knowledge.get(material.schema) ?? {};
+      const known = knowledge.get(material.schema) ?? { drains: new Map() };
       knowledge.set(material.schema, known);
       const place = { endpoint: target.endpoint, database: target.database, schema: material.schema };
       const database = farmDatabase({ pool, place, notes: target.notes, knowledge: known, clock: options.clock });

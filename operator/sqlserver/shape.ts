@@ -1,16 +1,8 @@
 // The shape of the product's tables in one database: which tables and columns there are, spelled as the catalogue spells them.
 // It decides what the texts name and which product generation this is; it never reads the database itself.
 import type { Product } from "../farm/model.ts";
-
-/** A column as sys.columns lists it. `maxLength` in bytes, -1 for max. */
-export interface CatalogueColumn {
-  readonly table: string;
-  readonly column: string;
-  readonly maxLength: number;
-  readonly nullable: boolean;
-  /** The server supplies a value when an insert names none: a default, an identity, a computed column. */
-  readonly supplied: boolean;
-}
+import { isOf, type MissingGrant } from "./grants.ts";
+import { type CatalogueColumn, tableNames } from "./tables.ts";
 
 export interface ServersTable {
   readonly table: string;
@@ -31,6 +23,15 @@ export interface DependentTable {
   readonly key: string;
 }
 
+/** Pings: a sign of life of each server every 20 s, the newest 20 of each are kept. */
+export interface PingTable extends DependentTable {
+  readonly ping: string;
+  /** A new server may be given a ping. */
+  readonly takesPings: boolean;
+  /** Rows of removed servers may be deleted. */
+  readonly isSwept: boolean;
+}
+
 export interface SearchTable {
   readonly table: string;
   readonly serverName: string;
@@ -40,16 +41,17 @@ export interface SettingsTable {
   readonly table: string;
   readonly keyName: string;
   readonly keyValue: string;
-  readonly siteID: string;
+  /** NULL in it: of all sites. Not in Xperience by Kentico, where each key is. */
+  readonly siteID?: string;
 }
 
-/** Names exactly as found. An optional table is absent where the database has none (or hides it). */
+/** Names exactly as found. A table is absent where the database has none, or where the user may not do what it is there for. */
 export interface Shape {
   readonly schema: string;
   readonly product: Product;
   readonly servers: ServersTable;
   readonly bindings: DependentTable;
-  readonly monitoring?: DependentTable;
+  readonly monitoring?: PingTable;
   readonly log?: DependentTable;
   readonly search?: SearchTable;
   readonly settings?: SettingsTable;
@@ -58,21 +60,10 @@ export interface Shape {
 export type ShapeReading =
   { readonly kind: "known"; readonly shape: Shape } | { readonly kind: "unknown"; readonly missing: readonly string[] };
 
-/** Names the tables that the operator asks the catalogue for, in lower case: some servers fold them. */
-export const tableNames = {
-  servers: "CMS_WebFarmServer",
-  bindings: "CMS_WebFarmServerTask",
-  tasks: "CMS_WebFarmTask",
-  monitoring: "CMS_WebFarmServerMonitoring",
-  log: "CMS_WebFarmServerLog",
-  search: "CMS_SearchTask",
-  settings: "CMS_SettingsKey",
-} as const;
-
 type Found = ReadonlyMap<string, CatalogueColumn>; // of one table, by column name in lower case
 
-/** What the tables are; `missing` lists in words what keeps them from being a farm's tables. */
-export function shapeOf(schema: string, columns: readonly CatalogueColumn[]): ShapeReading {
+/** What the tables are to a user without the `denied` grants; `missing` lists in words what keeps them from being a farm's tables. */
+export function shapeOf(schema: string, columns: readonly CatalogueColumn[], denied: readonly MissingGrant[] = []): ShapeReading {
   const tables = byTable(columns);
   const servers = tables.get(tableNames.servers.toLowerCase());
   const bindings = tables.get(tableNames.bindings.toLowerCase());
@@ -90,10 +81,12 @@ export function shapeOf(schema: string, columns: readonly CatalogueColumn[]): Sh
       "ServerEnabled",
     ]),
     ...missingColumns(tableNames.bindings, bindings, ["ServerID", "TaskID"]),
-    ...columnsNobodyFills(servers),
+    ...columnsNobodyFills(servers, filled).map(
+      (column) => `a value for ${tableNames.servers}.${column} (NOT NULL without a default, unknown to this version)`,
+    ),
   ];
   if (missing.length > 0) return { kind: "unknown", missing };
-  return { kind: "known", shape: knownShape(schema, servers, bindings, tables) };
+  return { kind: "known", shape: knownShape(schema, servers, bindings, tables, denied) };
 }
 
 function byTable(columns: readonly CatalogueColumn[]): ReadonlyMap<string, Found> {
@@ -110,33 +103,39 @@ function missingColumns(table: string, found: Found, names: readonly string[]): 
   return names.filter((name) => !found.has(name.toLowerCase())).map((name) => `column ${table}.${name}`);
 }
 
-const filled = new Set(
-  [
-    "ServerID",
-    "ServerDisplayName",
-    "ServerName",
-    "ServerURL",
-    "ServerGUID",
-    "ServerLastModified",
-    "ServerEnabled",
-    "IsExternalWebAppServer",
-  ].map((name) => name.toLowerCase()),
-);
+const filled = [
+  "ServerDisplayName",
+  "ServerName",
+  "ServerURL",
+  "ServerGUID",
+  "ServerLastModified",
+  "ServerEnabled",
+  "IsExternalWebAppServer",
+];
 
 // An insert would fail with 515 for each row: better said once, before anything is written.
-function columnsNobodyFills(servers: Found): readonly string[] {
-  return [...servers.values()]
-    .filter((column) => !column.nullable && !column.supplied && !filled.has(column.column.toLowerCase()))
-    .map((column) => `a value for ${tableNames.servers}.${column.column} (NOT NULL without a default, unknown to this version)`);
+function columnsNobodyFills(found: Found, filledNames: readonly string[]): readonly string[] {
+  const isFilled = (column: string): boolean => filledNames.some((name) => name.toLowerCase() === column.toLowerCase());
+  return [...found.values()]
+    .filter(({ column, nullable, supplied }) => !nullable && !supplied && !isFilled(column))
+    .map(({ column }) => column);
 }
 
-function knownShape(schema: string, servers: Found, bindings: Found, tables: ReadonlyMap<string, Found>): Shape {
-  const optional = (name: keyof typeof tableNames): Found =>
-    tables.get(tableNames[name].toLowerCase()) ?? new Map<string, CatalogueColumn>();
-  const monitoring = dependent(optional("monitoring"), "WebFarmServerMonitoringID");
-  const log = dependent(optional("log"), "WebFarmServerLogID");
-  const search = spelled(optional("search"), { serverName: "SearchTaskServerName" });
-  const settings = spelled(optional("settings"), { keyName: "KeyName", keyValue: "KeyValue", siteID: "SiteID" });
+function knownShape(
+  schema: string,
+  servers: Found,
+  bindings: Found,
+  tables: ReadonlyMap<string, Found>,
+  denied: readonly MissingGrant[],
+): Shape {
+  const isDenied = (table: MissingGrant["table"], grant: MissingGrant["grant"]): boolean =>
+    denied.some((one) => isOf(one, { table, grant }));
+  const optional = (table: MissingGrant["table"], ...needed: readonly MissingGrant["grant"][]): Found =>
+    (needed.some((grant) => isDenied(table, grant)) ? undefined : tables.get(tableNames[table].toLowerCase())) ?? new Map();
+  const monitoring = pingTable(optional("monitoring", "SELECT"), isDenied);
+  const log = dependent(optional("log", "SELECT", "DELETE"), "WebFarmServerLogID");
+  const search = spelled(optional("search", "SELECT", "DELETE"), { serverName: "SearchTaskServerName" });
+  const settings = settingsTable(optional("settings", "SELECT"));
   return {
     schema,
     product: productOf(servers, tables),
@@ -147,6 +146,23 @@ function knownShape(schema: string, servers: Found, bindings: Found, tables: Rea
     ...(search && { search }),
     ...(settings && { settings }),
   };
+}
+
+function pingTable(found: Found, isDenied: (table: "monitoring", grant: "INSERT" | "DELETE") => boolean): PingTable | undefined {
+  const known = spelled(found, { serverID: "ServerID", key: "WebFarmServerMonitoringID", ping: "ServerPing" });
+  return (
+    known && {
+      ...known,
+      takesPings: columnsNobodyFills(found, ["ServerID", "ServerPing"]).length === 0 && !isDenied("monitoring", "INSERT"),
+      isSwept: !isDenied("monitoring", "DELETE"),
+    }
+  );
+}
+
+function settingsTable(found: Found): SettingsTable | undefined {
+  const known = spelled(found, { keyName: "KeyName", keyValue: "KeyValue" });
+  const siteID = found.get("siteid")?.column;
+  return known && { ...known, ...(siteID !== undefined && { siteID }) };
 }
 
 function serversTable(servers: Found): ServersTable {

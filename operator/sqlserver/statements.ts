@@ -1,6 +1,8 @@
 // Every text that the operator can send to a database, as a pure function of the shape of its tables. It sends nothing, and no
 // value ever becomes part of a text: names come from the catalogue, everything else is a parameter.
-import { type DependentTable, type Shape, tableNames } from "./shape.ts";
+import { grants } from "./grants.ts";
+import type { DependentTable, PingTable, SettingsTable, Shape } from "./shape.ts";
+import { tableNames } from "./tables.ts";
 
 /** One text. `size` is the number of rows of parameters that it takes, 0 where it takes none. */
 export interface Statement {
@@ -16,8 +18,16 @@ export interface Statement {
 export const sizes = { register: [1, 16, 200], mark: [1, 16], remove: [1, 8, 100], sweep: [16] } as const;
 export const limits = { rows: 10_000, bindings: 2_000, leftovers: 500, nameLength: 100, urlLength: 2_000 } as const;
 
-/** The global keys of CMS_SettingsKey that say whether writing rows is right. */
-export const settingsKeys = ["CMSWebFarmMode", "CMSWebFarmEnabled", "CMSWebFarmGenerateServers"] as const;
+/** The global keys of CMS_SettingsKey that say whether writing rows is right, and by which mechanism the farm synchronises. */
+export const settingsKeys = [
+  "CMSWebFarmMode", // 9 and later
+  "CMSWebFarmSyncInterval", // 9 and later
+  "CMSWebFarmEnabled", // 7 and 8
+  "CMSWebFarmGenerateServers", // 7 and 8
+  "CMSWebFarmDeleteGeneratedServers", // 7 and 8
+  "CMSWebFarmUseDBUpdater", // 7 and 8
+  "CMSWebFarmUpdateWithinRequest", // 7 and 8
+] as const;
 
 // sp_executesql undoes a SET at its end, so each text brings its own. The lock timeout is shorter than the search for deadlocks
 // (5 s) and than our deadline; and the product, not the operator, must win a deadlock.
@@ -29,62 +39,61 @@ const text = (...statements: readonly string[]): string => [prefix, ...statement
 const rowNumbers = (size: number): readonly number[] => Array.from({ length: size }, (_, row) => row);
 const object = (shape: Shape, table: string): string => `${quoted(shape.schema)}.${quoted(table)}`;
 
+const parameters = (columns: readonly string[], row: number): string => columns.map((column) => `@${column}${row}`).join(", ");
+
 /** `(VALUES (@n0, @g0), (@n1, @g1)) AS v (n, g)` for the columns n and g and size 2. */
 function values(columns: readonly string[], size: number): string {
-  const row = (number: number): string => `(${columns.map((column) => `@${column}${number}`).join(", ")})`;
-  return `(VALUES ${rowNumbers(size).map(row).join(", ")}) AS v (${columns.join(", ")})`;
+  const rows = rowNumbers(size).map((row) => `(${parameters(columns, row)})`);
+  return `(VALUES ${rows.join(", ")}) AS v (${columns.join(", ")})`;
 }
 
-/** Tables and what the operator needs on them. `required`: without it the farm cannot be synchronised. */
-export const grants: readonly { readonly table: keyof typeof tableNames; readonly grant: string; readonly required: boolean }[] = [
-  ...["SELECT", "INSERT", "UPDATE", "DELETE"].map((grant) => ({ table: "servers" as const, grant, required: true })),
-  ...["SELECT", "DELETE"].map((grant) => ({ table: "bindings" as const, grant, required: true })),
-  ...(["monitoring", "log", "search"] as const).flatMap((table) =>
-    ["SELECT", "DELETE"].map((grant) => ({ table, grant, required: false })),
-  ),
-  { table: "settings", grant: "SELECT", required: false },
-  ...(["servers", "bindings", "tasks"] as const).map((table) => ({ table, grant: "VIEW DEFINITION", required: false })),
-];
+/** The same with the row's number as its first column, k. */
+function numbered(columns: readonly string[], size: number): string {
+  const rows = rowNumbers(size).map((row) => `(${row}, ${parameters(columns, row)})`);
+  return `(VALUES ${rows.join(", ")}) AS v (k, ${columns.join(", ")})`;
+}
 
-/** Facts of server and database, columns, foreign key of the bindings, grants: four sets. Parameter: @schema. */
+/** Facts of server and database, columns, foreign keys of the bindings, grants: four sets. Parameter: @schema. */
 export function probe(): Statement {
-  const tables = Object.values(tableNames).map((name) => `N'${name.toLowerCase()}'`);
-  const asked = grants.map(({ table, grant }) => `(N'${tableNames[table]}', N'${grant}')`);
+  // Compared without regard to the database's collation: in a Turkish one I and i are two letters.
+  const is = "COLLATE Latin1_General_CI_AS";
+  const tables = Object.values(tableNames).map((name) => `N'${name}'`);
+  const asked = grants.flatMap(({ table, grant, columns = [""] }) =>
+    columns.map((column) => `(N'${tableNames[table]}', N'${grant}', ${column === "" ? "NULL" : `N'${column}'`})`),
+  );
+  const inSchema = "t.[schema_id] = SCHEMA_ID(@schema)";
+  const securable = "QUOTENAME(@schema) + N'.' + QUOTENAME(t.[name]), N'OBJECT', v.[permission]";
   const sql = text(
     "SELECT CAST(SERVERPROPERTY(N'ProductVersion') AS NVARCHAR(128)) AS [version], CAST(SERVERPROPERTY(N'Edition') AS NVARCHAR(128)) AS [edition], CAST(SERVERPROPERTY(N'EngineEdition') AS INT) AS [engineEdition], DB_NAME() AS [databaseName], CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS NVARCHAR(128)) AS [updateability], SCHEMA_ID(@schema) AS [schemaID];",
-    `SELECT t.[name] AS [tableName], c.[name] AS [columnName], c.[max_length] AS [maxLength], c.[is_nullable] AS [isNullable], c.[is_identity] AS [isIdentity], c.[is_computed] AS [isComputed], c.[default_object_id] AS [defaultID] FROM sys.tables AS t INNER JOIN sys.columns AS c ON c.[object_id] = t.[object_id] WHERE t.[schema_id] = SCHEMA_ID(@schema) AND LOWER(t.[name]) IN (${tables.join(", ")}) ORDER BY t.[name], c.[column_id];`,
-    `SELECT f.[name] AS [keyName], f.[is_disabled] AS [isDisabled] FROM sys.foreign_keys AS f INNER JOIN sys.tables AS t ON t.[object_id] = f.[parent_object_id] INNER JOIN sys.tables AS r ON r.[object_id] = f.[referenced_object_id] WHERE t.[schema_id] = SCHEMA_ID(@schema) AND LOWER(t.[name]) = N'${tableNames.bindings.toLowerCase()}' AND LOWER(r.[name]) = N'${tableNames.servers.toLowerCase()}';`,
-    `SELECT v.[tableName], v.[permission], HAS_PERMS_BY_NAME(QUOTENAME(@schema) + N'.' + QUOTENAME(v.[tableName]), N'OBJECT', v.[permission]) AS [isHeld] FROM (VALUES ${asked.join(", ")}) AS v ([tableName], [permission]);`,
+    `SELECT t.[name] AS [tableName], c.[name] AS [columnName], c.[max_length] AS [maxLength], c.[is_nullable] AS [isNullable], c.[is_identity] AS [isIdentity], c.[is_computed] AS [isComputed], c.[default_object_id] AS [defaultID] FROM sys.tables AS t INNER JOIN sys.columns AS c ON c.[object_id] = t.[object_id] WHERE ${inSchema} AND t.[name] ${is} IN (${tables.join(", ")}) ORDER BY t.[name], c.[column_id];`,
+    `SELECT f.[name] AS [keyName], f.[is_disabled] AS [isDisabled] FROM sys.foreign_keys AS f INNER JOIN sys.tables AS t ON t.[object_id] = f.[parent_object_id] INNER JOIN sys.tables AS r ON r.[object_id] = f.[referenced_object_id] WHERE ${inSchema} AND t.[name] ${is} = N'${tableNames.bindings}' AND r.[name] ${is} = N'${tableNames.servers}';`,
+    `SELECT t.[name] AS [tableName], v.[permission], c.[name] AS [columnName], CASE WHEN v.[columnName] IS NULL THEN HAS_PERMS_BY_NAME(${securable}) ELSE HAS_PERMS_BY_NAME(${securable}, c.[name], N'COLUMN') END AS [isHeld] FROM sys.tables AS t INNER JOIN (VALUES ${asked.join(", ")}) AS v ([tableName], [permission], [columnName]) ON t.[name] ${is} = v.[tableName] LEFT JOIN sys.columns AS c ON c.[object_id] = t.[object_id] AND c.[name] ${is} = v.[columnName] WHERE ${inSchema} AND (v.[columnName] IS NULL OR c.[name] IS NOT NULL);`,
   );
   return { name: "probe", purpose: "say what server, database, tables and grants there are", sql, size: 0, writes: false };
 }
 
-/** What a read includes besides the rows. */
-export interface ReadParts {
-  readonly pings: "included" | "omitted";
-  readonly settings: "included" | "omitted";
-}
-
-/** The rows, then the newest ping of each server, then the settings: one to three sets. */
-export function read(shape: Shape, parts: ReadParts): Statement {
-  const sets = [selectRows(shape)];
-  const without: string[] = [];
-  if (parts.pings === "included" && shape.monitoring !== undefined) sets.push(selectPings(shape, shape.monitoring));
-  else without.push("Pings");
-  if (parts.settings === "included" && shape.settings !== undefined) sets.push(selectSettings(shape));
-  else without.push("Settings");
+/** The rows, then the newest ping of each server, then the settings: as many sets as the shape has of these tables. */
+export function read(shape: Shape): Statement {
+  const { monitoring, settings } = shape;
+  const pings = monitoring === undefined ? [] : [selectPings(shape, monitoring)];
+  const values = settings === undefined ? [] : [selectSettings(shape, settings)];
   return {
-    name: ["read", ...without.map((part) => `Without${part}`)].join(""),
+    name: "read",
     purpose: "read the farm's rows, pings and settings",
-    sql: text(...sets),
+    sql: text(selectRows(shape), ...pings, ...values),
     size: 0,
     writes: false,
   };
 }
 
-/** Inserts the servers whose name the database does not have, and reads back. Row: @n name, @g guid, @u URL where there is one. */
+/**
+ * Inserts the servers whose name the database does not have, the first ones first, and reads back. Row: @n name, @g guid, @u URL where
+ * there is one. @most: so many enabled rows may the table have afterwards; NULL: any number. @ping, where the table has pings: 1 gives
+ * each new row that has none the table's newest.
+ */
 export function register(shape: Shape, size: number): Statement {
-  const { servers } = shape;
+  const { servers, monitoring } = shape;
+  const serverTable = object(shape, servers.table);
   const url = servers.url === undefined ? [] : [{ column: servers.url, value: "v.u" }];
   const external = servers.external === undefined ? [] : [{ column: servers.external, value: "0" }];
   const cells = [
@@ -96,27 +105,57 @@ export function register(shape: Shape, size: number): Statement {
     { column: servers.enabled, value: "1" },
     ...external,
   ];
-  const from = values(servers.url === undefined ? ["n", "g"] : ["n", "g", "u"], size);
+  const from = numbered(servers.url === undefined ? ["n", "g"] : ["n", "g", "u"], size);
   const sql = text(
-    `INSERT INTO ${object(shape, servers.table)} (${cells.map((cell) => quoted(cell.column)).join(", ")}) SELECT ${cells.map((cell) => cell.value).join(", ")} FROM ${from} WHERE v.n IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ${object(shape, servers.table)} AS s WITH (UPDLOCK, HOLDLOCK) WHERE s.${quoted(servers.name)} = v.n);`,
+    "DECLARE @room INT;",
+    `SET @room = ${size};`,
+    "BEGIN TRANSACTION;",
+    // Two leaders that count at once would each find the last place free: the second waits here until the first has committed.
+    `IF @most IS NOT NULL SELECT @room = @most - COUNT(s.${quoted(servers.serverID)}) FROM ${serverTable} AS s WITH (UPDLOCK, HOLDLOCK) WHERE s.${quoted(servers.enabled)} = 1;`,
+    "IF @room < 0 SET @room = 0;",
+    // The absent name is locked too: no other session inserts it meanwhile, also where no unique index forbids it.
+    `INSERT INTO ${serverTable} (${cells.map((cell) => quoted(cell.column)).join(", ")}) SELECT TOP (@room) ${cells.map((cell) => cell.value).join(", ")} FROM ${from} WHERE v.n IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ${serverTable} AS s WITH (UPDLOCK, HOLDLOCK) WHERE s.${quoted(servers.name)} = v.n) ORDER BY v.k;`,
+    ...(monitoring?.takesPings === true ? [copyPing(shape, monitoring, size)] : []),
+    "COMMIT TRANSACTION;",
     selectRows(shape),
   );
   return { name: `register${size}`, purpose: "insert servers that are not there, and read back", sql, size, writes: true };
 }
 
-/** Gives rows another mark, and reads back. Row: @i ServerID, @n name, @g guid as read, @h new guid, @u URL where there is one. */
+// The ping is the application's local time, so it stays in the database: a copy is right by construction.
+function copyPing(shape: Shape, monitoring: PingTable, size: number): string {
+  const { servers } = shape;
+  const pings = object(shape, monitoring.table);
+  const [serverID, ping] = [quoted(monitoring.serverID), quoted(monitoring.ping)];
+  return `IF @ping = 1 INSERT INTO ${pings} (${serverID}, ${ping}) SELECT s.${quoted(servers.serverID)}, p.[newest] FROM ${object(shape, servers.table)} AS s INNER JOIN ${values(["n", "g"], size)} ON s.${quoted(servers.name)} = v.n AND s.${quoted(servers.guid)} = v.g CROSS JOIN (SELECT MAX(m.${ping}) AS [newest] FROM ${pings} AS m) AS p WHERE p.[newest] IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ${pings} AS m WHERE m.${serverID} = s.${quoted(servers.serverID)});`;
+}
+
+/**
+ * Gives rows another mark, or another URL, and reads back; rows that have both are not touched. Row: @i ServerID, @n name, @g guid as
+ * read, @h new guid (may be the same), @u URL where there is one (NULL: as it is).
+ */
 export function mark(shape: Shape, size: number): Statement {
   const { servers } = shape;
-  const url = servers.url === undefined ? "" : `, ${quoted(servers.url)} = COALESCE(v.u, s.${quoted(servers.url)})`;
-  const from = values(servers.url === undefined ? ["i", "n", "g", "h"] : ["i", "n", "g", "h", "u"], size);
   const guid = `s.${quoted(servers.guid)}`;
+  const url = servers.url === undefined ? undefined : `s.${quoted(servers.url)}`;
+  const from = values(url === undefined ? ["i", "n", "g", "h"] : ["i", "n", "g", "h", "u"], size);
+  const assigned = [
+    `${quoted(servers.guid)} = v.h`,
+    ...(servers.url === undefined ? [] : [`${quoted(servers.url)} = COALESCE(v.u, s.${quoted(servers.url)})`]),
+    `${quoted(servers.lastModified)} = GETDATE()`,
+  ];
+  const changed = [
+    `${guid} IS NULL OR ${guid} <> v.h`,
+    // Exactly: to the database's collation two URLs may be one.
+    ...(url === undefined ? [] : [`${url} <> v.u COLLATE Latin1_General_BIN2 OR DATALENGTH(${url}) <> DATALENGTH(v.u)`]),
+  ];
   const sql = text(
-    `UPDATE s SET ${quoted(servers.guid)} = v.h${url}, ${quoted(servers.lastModified)} = GETDATE() FROM ${object(shape, servers.table)} AS s INNER JOIN ${from} ON s.${quoted(servers.serverID)} = v.i AND s.${quoted(servers.name)} = v.n AND (${guid} = v.g OR (${guid} IS NULL AND v.g IS NULL));`,
+    `UPDATE s SET ${assigned.join(", ")} FROM ${object(shape, servers.table)} AS s INNER JOIN ${from} ON ${asRead(shape)} WHERE ${changed.join(" OR ")};`,
     selectRows(shape),
   );
   return {
     name: `mark${size}`,
-    purpose: "give rows another pod's mark if they are as they were read, and read back",
+    purpose: "give rows another pod's mark or URL if they are as they were read, and read back",
     sql,
     size,
     writes: true,
@@ -125,23 +164,40 @@ export function mark(shape: Shape, size: number): Statement {
 
 /**
  * In one transaction at most 2,000 bindings of the servers, then the servers that have none left; says how many of each went, and
- * reads back. Row: @i ServerID, @n name, @g guid, all as read: a row that changed since, or that is another pod's by now, stays.
+ * reads back. Row: @i ServerID, @n name, @g guid, all as read: a row that changed since, or that is another pod's by now, stays. @p, where
+ * the table has pings: only while that is the server's newest one (NULL: whatever it is).
+ *
+ * Of one server the bindings go in the order of their key, those above @after; `reached` is the last that was looked at. So a long
+ * drain never reads again what it has deleted, which stays in the index as ghosts for a while. (Other sizes do not look at @after.)
  */
 export function remove(shape: Shape, size: number): Statement {
-  const { servers, bindings } = shape;
-  const matching = `INNER JOIN ${values(["i", "n", "g"], size)} ON s.${quoted(servers.serverID)} = v.i AND s.${quoted(servers.name)} = v.n AND s.${quoted(servers.guid)} = v.g`;
+  const { servers, bindings, monitoring } = shape;
   const serverTable = object(shape, servers.table);
   const bindingTable = object(shape, bindings.table);
+  const task = `b.${quoted(bindings.key)}`;
+  const matching = `INNER JOIN ${values(monitoring === undefined ? ["i", "n", "g"] : ["i", "n", "g", "p"], size)} ON ${asRead(shape)}`;
+  const conditions = monitoring === undefined ? [] : [isNewestPing(shape, monitoring)];
+  const where = (...more: readonly string[]): string =>
+    [...conditions, ...more].map((one, at) => `${at === 0 ? " WHERE" : " AND"} ${one}`).join("");
+  const isByKey = size === 1;
+  const next = `SELECT TOP (${limits.bindings}) ${task} AS [taskID] FROM ${bindingTable} AS b WHERE b.${quoted(bindings.serverID)} = @i0 AND ${task} > @after ORDER BY ${task}`;
+  const range = isByKey ? [`${task} > @after`, `${task} <= @reached`] : [];
   const sql = text(
-    "DECLARE @bindings INT, @servers INT;",
+    "DECLARE @bindings INT, @servers INT, @reached INT;",
+    "SET @servers = 0;",
     "BEGIN TRANSACTION;",
+    ...(isByKey ? [`SELECT @reached = MAX(t.[taskID]) FROM (${next}) AS t;`] : []),
     // U on the server's row lets the product's foreign key check (S) through; 2,000 stays under the 5,000 locks that escalate.
-    `DELETE TOP (${limits.bindings}) b FROM ${bindingTable} AS b WITH (ROWLOCK) INNER JOIN ${serverTable} AS s WITH (UPDLOCK, ROWLOCK) ON s.${quoted(servers.serverID)} = b.${quoted(bindings.serverID)} ${matching};`,
+    `DELETE TOP (${limits.bindings}) b FROM ${bindingTable} AS b WITH (ROWLOCK) INNER JOIN ${serverTable} AS s WITH (UPDLOCK, ROWLOCK) ON s.${quoted(servers.serverID)} = b.${quoted(bindings.serverID)} ${matching}${where(...range)};`,
     "SET @bindings = @@ROWCOUNT;",
-    `DELETE s FROM ${serverTable} AS s WITH (ROWLOCK) ${matching} WHERE NOT EXISTS (SELECT 1 FROM ${bindingTable} AS b WITH (HOLDLOCK) WHERE b.${quoted(bindings.serverID)} = s.${quoted(servers.serverID)});`,
+    // In the middle of a drain there is no use in looking for what is left: it would begin with the ghosts.
+    ...(isByKey ? [`IF @bindings < ${limits.bindings}`] : []),
+    "BEGIN",
+    `DELETE s FROM ${serverTable} AS s WITH (ROWLOCK) ${matching}${where(`NOT EXISTS (SELECT 1 FROM ${bindingTable} AS b WITH (HOLDLOCK) WHERE b.${quoted(bindings.serverID)} = s.${quoted(servers.serverID)})`)};`,
     "SET @servers = @@ROWCOUNT;",
+    "END",
     "COMMIT TRANSACTION;",
-    "SELECT @bindings AS [bindings], @servers AS [servers];",
+    "SELECT @bindings AS [bindings], @servers AS [servers], @reached AS [reached];",
     selectRows(shape),
   );
   return {
@@ -164,25 +220,31 @@ export function conflict(shape: Shape): Statement {
 
 /**
  * Some of what removed servers left behind, in statements of their own: monitoring, log, search tasks, and bindings that a disabled
- * foreign key let in. Nothing of a server that is (again) there. Row: @i ServerID, @n name.
+ * foreign key let in. Nothing of a server that is (again) there. Row: @i ServerID, @n name. Says how many rows went of the table that most went of.
  */
 export function sweep(shape: Shape, size: number): Statement {
-  const { servers, search } = shape;
+  const { servers, search, monitoring, log, bindings } = shape;
   const serverTable = object(shape, servers.table);
   const from = values(["i", "n"], size);
   const hints = "WITH (ROWLOCK, READPAST, READCOMMITTEDLOCK)"; // under row versioning READPAST needs the third
   const byID = (dependent: DependentTable): string =>
     `DELETE TOP (${limits.leftovers}) d FROM ${object(shape, dependent.table)} AS d ${hints} INNER JOIN ${from} ON d.${quoted(dependent.serverID)} = v.i WHERE NOT EXISTS (SELECT 1 FROM ${serverTable} AS s WHERE s.${quoted(servers.serverID)} = v.i);`;
-  const deletes = [shape.bindings, shape.monitoring, shape.log].filter((table) => table !== undefined).map(byID);
-  if (search !== undefined) {
-    deletes.push(
-      `DELETE TOP (${limits.leftovers}) d FROM ${object(shape, search.table)} AS d ${hints} INNER JOIN ${from} ON d.${quoted(search.serverName)} = v.n WHERE NOT EXISTS (SELECT 1 FROM ${serverTable} AS s WHERE s.${quoted(servers.name)} = v.n);`,
-    );
-  }
+  const tables = [bindings, ...(monitoring?.isSwept === true ? [monitoring] : []), ...(log === undefined ? [] : [log])];
+  const byName =
+    search === undefined
+      ? []
+      : [
+          `DELETE TOP (${limits.leftovers}) d FROM ${object(shape, search.table)} AS d ${hints} INNER JOIN ${from} ON d.${quoted(search.serverName)} = v.n WHERE NOT EXISTS (SELECT 1 FROM ${serverTable} AS s WHERE s.${quoted(servers.name)} = v.n);`,
+        ];
+  const counted = [...tables.map(byID), ...byName].flatMap((one) => [
+    one,
+    "SET @count = @@ROWCOUNT;",
+    "IF @count > @largest SET @largest = @count;",
+  ]);
   return {
     name: `sweep${size}`,
     purpose: "delete what removed servers left in the tables around",
-    sql: text(...deletes),
+    sql: text("DECLARE @count INT, @largest INT;", "SET @largest = 0;", ...counted, "SELECT @largest AS [largest];"),
     size,
     writes: true,
   };
@@ -190,22 +252,25 @@ export function sweep(shape: Shape, size: number): Statement {
 
 /** Every text of a shape. */
 export function allStatements(shape: Shape): readonly Statement[] {
-  const variants = new Map<string, Statement>();
-  for (const pings of ["included", "omitted"] as const) {
-    for (const settings of ["included", "omitted"] as const) {
-      const statement = read(shape, { pings, settings });
-      variants.set(statement.name, statement);
-    }
-  }
   return [
     probe(),
-    ...variants.values(),
+    read(shape),
     ...sizes.register.map((size) => register(shape, size)),
     ...sizes.mark.map((size) => mark(shape, size)),
     ...sizes.remove.map((size) => remove(shape, size)),
     conflict(shape),
     ...sizes.sweep.map((size) => sweep(shape, size)),
   ];
+}
+
+/** The row is as it was read. A parameter compared with a column takes the column's collation. */
+function asRead({ servers }: Shape): string {
+  const guid = `s.${quoted(servers.guid)}`;
+  return `s.${quoted(servers.serverID)} = v.i AND s.${quoted(servers.name)} = v.n AND (${guid} = v.g OR (${guid} IS NULL AND v.g IS NULL))`;
+}
+
+function isNewestPing(shape: Shape, { table, key, serverID }: PingTable): string {
+  return `(v.p IS NULL OR v.p = (SELECT MAX(m.${quoted(key)}) FROM ${object(shape, table)} AS m WHERE m.${quoted(serverID)} = s.${quoted(shape.servers.serverID)}))`;
 }
 
 function columnsOf(shape: Shape): string {
@@ -221,14 +286,13 @@ function selectRows(shape: Shape): string {
 }
 
 // Pings of servers that are long gone stay in the table for ever: only those of rows that are there.
-function selectPings(shape: Shape, monitoring: DependentTable): string {
+function selectPings(shape: Shape, monitoring: PingTable): string {
   const { servers } = shape;
   return `SELECT m.${quoted(monitoring.serverID)} AS [serverID], MAX(m.${quoted(monitoring.key)}) AS [newestPing] FROM ${object(shape, monitoring.table)} AS m INNER JOIN ${object(shape, servers.table)} AS s ON s.${quoted(servers.serverID)} = m.${quoted(monitoring.serverID)} GROUP BY m.${quoted(monitoring.serverID)};`;
 }
 
-function selectSettings(shape: Shape): string {
-  const { settings } = shape;
-  if (settings === undefined) return "";
+function selectSettings(shape: Shape, { table, keyName, keyValue, siteID }: SettingsTable): string {
   const keys = settingsKeys.map((key) => `N'${key}'`).join(", ");
-  return `SELECT k.${quoted(settings.keyName)} AS [keyName], CAST(k.${quoted(settings.keyValue)} AS NVARCHAR(400)) AS [keyValue] FROM ${object(shape, settings.table)} AS k WHERE k.${quoted(settings.siteID)} IS NULL AND k.${quoted(settings.keyName)} IN (${keys});`;
+  const ofAllSites = siteID === undefined ? "" : `k.${quoted(siteID)} IS NULL AND `;
+  return `SELECT k.${quoted(keyName)} AS [keyName], CAST(k.${quoted(keyValue)} AS NVARCHAR(400)) AS [keyValue] FROM ${object(shape, table)} AS k WHERE ${ofAllSites}k.${quoted(keyName)} IN (${keys});`;
 }

@@ -6,11 +6,12 @@ import { DatabaseError } from "./errors.ts";
 import type { Shape } from "./shape.ts";
 import { limits, type Statement } from "./statements.ts";
 
-/** One kind of write: its sizes in rising order, its text, and the parameters of one row (`undefined`: padding). */
+/** One kind of write: its sizes in rising order, its text, and the parameters of one row (`undefined`: padding) and of the whole. */
 export interface Write<Row> {
   readonly sizes: readonly number[];
   readonly statement: (shape: Shape, size: number) => Statement;
   readonly parameters: (row: Row | undefined) => readonly SentParameter[];
+  readonly common?: readonly SentParameter[];
 }
 
 export interface Refused {
@@ -73,10 +74,11 @@ export function sizeFor(sizes: readonly number[], count: number): number {
   return size;
 }
 
-/** Parameters of a request: those of each row with its number behind the name, NULL for what is over. */
-export function padded<Row>(write: Pick<Write<Row>, "sizes" | "parameters">, rows: readonly Row[]): readonly SentParameter[] {
+/** Parameters of a request: those of each row with its number behind the name, NULL for what is over, then those of the whole. */
+export function padded<Row>(write: Pick<Write<Row>, "sizes" | "parameters" | "common">, rows: readonly Row[]): readonly SentParameter[] {
   const size = sizeFor(write.sizes, rows.length);
-  return Array.from({ length: size }, (_, index) =>
+  const ofRows = Array.from({ length: size }, (_, index) =>
     write.parameters(rows[index]).map((parameter) => ({ ...parameter, name: `${parameter.name}${index}` })),
-  ).flat();
+  );
+  return [...ofRows.flat(), ...(write.common ?? [])];
 }

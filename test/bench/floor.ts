@@ -19,7 +19,7 @@ export interface FloorOptions {
 }
 
 const { api: target, namespace, database } = JSON.parse(process.env["BENCH_FLOOR"] ?? "{}") as FloorOptions;
-const reading = shapeOf("dbo", catalogues["13"] ?? []);
+const reading = shapeOf("dbo", catalogues["13"]);
 if (reading.kind === "unknown") throw new Error(`Cannot make the statements: ${reading.missing.join(", ")}`);
 const statements = { register: register(reading.shape, 1).sql, remove: remove(reading.shape, 1).sql };
 
@@ -39,6 +39,8 @@ async function insert({ metadata }: RawPod): Promise<void> {
     .request()
     .input("n0", mssql.NVarChar(100), metadata.name)
     .input("g0", mssql.UniqueIdentifier(), guid)
+    .input("most", mssql.Int(), null)
+    .input("ping", mssql.Int(), 0)
     .query<{ serverID: number; name: string }>(statements.register);
   const row = (recordsets as { serverID: number; name: string }[][])[0]?.find(({ name }) => name === metadata.name);
   if (row === undefined) throw new Error(`Cannot find the row of ${metadata.name} in what was read back`);
@@ -55,6 +57,8 @@ async function erase({ metadata }: RawPod): Promise<void> {
     .input("i0", mssql.Int(), row.id)
     .input("n0", mssql.NVarChar(100), metadata.name)
     .input("g0", mssql.UniqueIdentifier(), row.guid)
+    .input("p0", mssql.Int(), null)
+    .input("after", mssql.Int(), 0)
     .query(statements.remove);
 }
 

@@ -1,31 +1,16 @@
 // The operator's own texts against a Kentico 13 database: what each does to rows, and what it leaves alone.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { conflict, mark, probe, read, register, remove, sweep } from "../../operator/sqlserver/statements.ts";
-import type { Shape } from "../../operator/sqlserver/shape.ts";
+import { catalogues } from "../../operator/sqlserver/catalogues.ts";
+import { shapeOf } from "../../operator/sqlserver/shape.ts";
 import { openTestDatabase } from "../database/database.ts";
 import type { TestDatabase } from "../database/database.ts";
 import { connect, guid, int, name, reportServer } from "./connection.ts";
 import type { Connection, Reply, Value } from "./connection.ts";
 
-const shape: Shape = {
-  schema: "dbo",
-  product: "12-13",
-  servers: {
-    table: "CMS_WebFarmServer",
-    serverID: "ServerID",
-    displayName: "ServerDisplayName",
-    name: "ServerName",
-    guid: "ServerGUID",
-    lastModified: "ServerLastModified",
-    enabled: "ServerEnabled",
-    external: "IsExternalWebAppServer",
-  },
-  bindings: { table: "CMS_WebFarmServerTask", serverID: "ServerID", key: "TaskID" },
-  monitoring: { table: "CMS_WebFarmServerMonitoring", serverID: "ServerID", key: "WebFarmServerMonitoringID" },
-  log: { table: "CMS_WebFarmServerLog", serverID: "ServerID", key: "WebFarmServerLogID" },
-  search: { table: "CMS_SearchTask", serverName: "SearchTaskServerName" },
-  settings: { table: "CMS_SettingsKey", keyName: "KeyName", keyValue: "KeyValue", siteID: "SiteID" },
-};
+const reading = shapeOf("dbo", catalogues["13"]);
+if (reading.kind === "unknown") throw new Error(`Cannot make the statements: ${reading.missing.join(", ")}`);
+const { shape } = reading;
 
 const markA = "637AE912-50A6-861E-87DC-203A54F25910";
 const markB = "0B5D9F0E-1C2D-8E3F-8A9B-0C1D2E3F4A5B";
@@ -54,16 +39,17 @@ beforeEach(async () => {
 });
 reportServer();
 
-/** Sends a text with rows of parameters, those beyond the given ones NULL. */
+/** Sends a text with rows of parameters, those beyond the given ones NULL: no limit, no ping to copy, no drain that has begun. */
 async function send(
   statement: { readonly sql: string; readonly size: number },
   columns: string,
   rows: readonly (readonly unknown[])[],
 ): Promise<Reply> {
-  const parameters: Record<string, Value> = {};
+  const parameters: Record<string, Value> = { most: int(null), ping: int(0), after: int(0) };
   for (let row = 0; row < statement.size; row++) {
     for (const [i, column] of Array.from(columns).entries())
       parameters[`${column}${row}`] = (kinds[column] ?? name)((rows[row]?.[i] ?? null) as never);
+    parameters[`p${row}`] = int(null);
   }
   return await db.ask(statement.sql, parameters);
 }
@@ -149,7 +135,7 @@ describe("remove", () => {
     await bind(id, 3);
     await bind(other, 2);
     const reply = await send(remove(shape, 8), "ing", [[id, "shop-0", markA]]);
-    expect(reply.sets[0]).toEqual([{ bindings: 3, servers: 1 }]);
+    expect(reply.sets[0]).toEqual([{ bindings: 3, servers: 1, reached: null }]);
     expect(namesOf(reply)).toEqual(["shop-1"]);
     expect(await db.column("SELECT COUNT(*) FROM [dbo].[CMS_WebFarmServerTask]")).toEqual([2]);
   });
@@ -161,7 +147,9 @@ describe("remove", () => {
   ])("matches nothing where the %s is another by now", async (_what, more, serverName, serverMark) => {
     const [id = 0] = await registered("shop-0");
     await bind(id, 1);
-    expect((await send(remove(shape, 1), "ing", [[id + more, serverName, serverMark]])).sets[0]).toEqual([{ bindings: 0, servers: 0 }]);
+    expect((await send(remove(shape, 1), "ing", [[id + more, serverName, serverMark]])).sets[0]).toMatchObject([
+      { bindings: 0, servers: 0 },
+    ]);
     expect(await exists(id)).toBe(true);
   });
 
@@ -169,9 +157,9 @@ describe("remove", () => {
     const [id = 0] = await registered("shop-0");
     await bind(id, 2010);
     const once = async () => (await send(remove(shape, 1), "ing", [[id, "shop-0", markA]])).sets[0];
-    expect(await once()).toEqual([{ bindings: 2000, servers: 0 }]);
+    expect(await once()).toMatchObject([{ bindings: 2000, servers: 0 }]);
     expect(await exists(id)).toBe(true);
-    expect(await once()).toEqual([{ bindings: 10, servers: 1 }]);
+    expect(await once()).toMatchObject([{ bindings: 10, servers: 1 }]);
   });
 });
 
@@ -199,10 +187,10 @@ test("read gives the rows, the newest ping of each server, and the global settin
   await db.ask(
     `INSERT INTO [dbo].[CMS_WebFarmServerMonitoring] ([ServerID], [ServerPing]) VALUES (${id ?? 0}, '2020-01-01T00:00:00'), (${id ?? 0}, '2021-01-01T00:00:00'), (${id ?? 0}, NULL), (99999, GETDATE())`,
   );
-  const { sets } = await db.ask(read(shape, { pings: "included", settings: "included" }).sql, {});
+  const { sets } = await db.ask(read(shape).sql, {});
   expect(sets[0]).toMatchObject([{ serverID: id, name: "shop-0" }]);
   expect(sets[1]).toHaveLength(1);
-  expect(sets[2]).toEqual([{ keyName: "CMSWebFarmMode", keyValue: "2" }]);
+  expect(sets[2]).toEqual(expect.arrayContaining([{ keyName: "CMSWebFarmMode", keyValue: "2" }]));
 });
 
 test("probe tells version, tables, foreign key and grants", async () => {
@@ -214,5 +202,5 @@ test("probe tells version, tables, foreign key and grants", async () => {
     ]),
   );
   expect(sets[2]).toEqual([{ keyName: "FK_CMS_WebFarmServerTask_ServerID_CMS_WebFarmServer", isDisabled: false }]);
-  expect(sets[3]).toEqual(expect.arrayContaining([{ tableName: "CMS_WebFarmServer", permission: "INSERT", isHeld: 1 }]));
+  expect(sets[3]).toEqual(expect.arrayContaining([{ tableName: "CMS_WebFarmServer", permission: "INSERT", columnName: null, isHeld: 1 }]));
 });

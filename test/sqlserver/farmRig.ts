@@ -1,14 +1,19 @@
-// A Kentico 13 database with the operator's own login, opened as the operator opens it. For tests of this folder only.
+// A Kentico database with the operator's own login and grants, opened as the operator opens it. For tests of this folder only.
 import { systemClock } from "../../operator/controller/clock.ts";
 import type { Clock } from "../../operator/controller/clock.ts";
 import type { Logger } from "../../operator/controller/logger.ts";
 import { farmKey, type ServerName, type ServerRow } from "../../operator/farm/model.ts";
 import { type Databases, openDatabases } from "../../operator/sqlserver/servers.ts";
-import type { FarmDatabase, NewServer } from "../../operator/sqlserver/farmDatabase.ts";
+import { catalogues } from "../../operator/sqlserver/catalogues.ts";
+import type { FarmDatabase } from "../../operator/sqlserver/farmDatabase.ts";
+import { grantsOn } from "../../operator/sqlserver/permissions.ts";
+import type { NewServer } from "../../operator/sqlserver/requests.ts";
+import { type Shape, shapeOf } from "../../operator/sqlserver/shape.ts";
+import { tableNames } from "../../operator/sqlserver/tables.ts";
 import { noTokens } from "./noTokens.ts";
 import { openTestDatabase, type TestDatabase, type TestDatabaseOptions } from "../database/database.ts";
 import type { Faults } from "../database/faults.ts";
-import { operatorGrants } from "../database/fixtures/kentico.ts";
+import type { KenticoVersion } from "../database/fixtures/kentico.ts";
 
 export const never = new AbortController().signal;
 export const applicationName = "webfarm-operator/test shop/main";
@@ -23,7 +28,7 @@ const silent: Logger = {
 
 export interface FarmRigOptions {
   readonly database?: TestDatabaseOptions;
-  /** `table GRANT` that the login does not get. */
+  /** `table GRANT` that the login does not get, or `table GRANT column`. */
   readonly lacks?: readonly string[];
   readonly clock?: Clock;
   readonly mayWrite?: () => boolean;
@@ -33,6 +38,10 @@ export interface FarmRig {
   readonly test: TestDatabase;
   readonly databases: Databases;
   readonly farm: FarmDatabase;
+  /** The same database and login, as another process opens it: with connections and knowledge of its own. */
+  another(): FarmDatabase;
+  /** Of the version's tables, to the operator's login; undefined where no farm can be. */
+  readonly shape: Shape | undefined;
   /** The operator's login. */
   readonly user: string;
   /** Names of the requests that were answered, with their outcomes. */
@@ -41,8 +50,8 @@ export interface FarmRig {
   readonly faults: Faults;
   /** The rows as the table has them, whoever asks. */
   rows(): Promise<readonly ServerRow[]>;
-  /** Rows that others made: name, and mark or NULL. */
-  insert(...servers: readonly (readonly [name: string, guid: string | null])[]): Promise<void>;
+  /** Rows that others made, enabled: name, mark or NULL, URL where the table has one. */
+  insert(...servers: readonly (readonly [name: string, guid: string | null, url?: string])[]): Promise<void>;
   /** So many tasks bound to that server. */
   bind(serverID: number, count: number): Promise<void>;
   count(table: string): Promise<number>;
@@ -55,42 +64,63 @@ export async function openFarm({
   clock = systemClock,
   mayWrite = () => true,
 }: FarmRigOptions = {}): Promise<FarmRig> {
+  const version = database.kentico?.version ?? "13";
   const test = await openTestDatabase(database);
   const observed: string[] = [];
-  const databases = openDatabases({
-    ...{ clock, log: silent, allowedHosts: [], mostProbes: 8, mayWrite, tokens: noTokens },
-    metrics: { request: (statement, outcome) => void observed.push(`${statement} ${outcome}`) },
-  });
-  const grants = Object.entries(operatorGrants(database.kentico?.version ?? "13")).map(
-    ([table, all]) => [table, all.filter((grant) => !lacks.includes(`${table} ${grant}`))] as const,
+  const open = (): Databases =>
+    openDatabases({
+      ...{ clock, log: silent, allowedHosts: [], mostProbes: 8, mayWrite, tokens: noTokens },
+      metrics: { request: (statement, outcome) => void observed.push(`${statement} ${outcome}`) },
+    });
+  const databases = open();
+  const opened = [databases];
+  const credentials = await test.createLogin(
+    database.kentico === undefined ? {} : documentedGrants(version, { lacks, without: database.kentico.without }),
   );
-  const credentials = await test.createLogin(database.kentico === undefined ? {} : Object.fromEntries(grants));
-  const use = databases.use(farmKey("shop", "main"), {
-    login: { kind: "connectionString", text: test.connectionStringFor(credentials) },
-    ...{ schema: database.kentico?.schema ?? "dbo", multiSubnetFailover: false, applicationName },
-  });
-  if (use.kind === "refused") throw new Error(use.problem.message);
+  const farmOf = (of: Databases): FarmDatabase => {
+    const use = of.use(farmKey("shop", "main"), {
+      login: { kind: "connectionString", text: test.connectionStringFor(credentials) },
+      ...{ schema: database.kentico?.schema ?? "dbo", multiSubnetFailover: false, applicationName },
+    });
+    if (use.kind === "refused") throw new Error(use.problem.message);
+    return use.database;
+  };
+  const isThere = (column: string): boolean => catalogues[version].some((one) => one.column === column);
   const asked = async (sql: string): Promise<readonly Record<string, unknown>[]> => await test.adminQuery(sql);
   return {
-    ...{ test, databases, observed, farm: use.database, user: credentials.user },
+    ...{ test, databases, observed, shape: shapeFor(database, lacks), farm: farmOf(databases), user: credentials.user },
+    another: () => {
+      const other = open();
+      opened.push(other);
+      return farmOf(other);
+    },
     get faults() {
       if (test.faults === undefined) throw new Error("Cannot script the faults of a server that others run");
       return test.faults;
     },
     rows: async () =>
       (
-        await asked("SELECT [ServerID], [ServerName], [ServerGUID], [ServerEnabled] FROM [dbo].[CMS_WebFarmServer] ORDER BY [ServerID];")
+        await asked(
+          `SELECT [ServerID], [ServerName], [ServerGUID], [ServerEnabled]${isThere("ServerURL") ? ", [ServerURL]" : ""} FROM [dbo].[CMS_WebFarmServer] ORDER BY [ServerID];`,
+        )
       ).map((row) => ({
         serverID: Number(row["ServerID"]),
         name: String(row["ServerName"]),
         guid: typeof row["ServerGUID"] === "string" ? row["ServerGUID"].toLowerCase() : null,
         enabled: row["ServerEnabled"] === true,
+        ...(typeof row["ServerURL"] === "string" && { url: row["ServerURL"] }),
       })),
     insert: async (...servers) => {
-      for (const [name, guid] of servers)
+      const more = [
+        ...(isThere("ServerURL") ? ["ServerURL"] : []),
+        ...(isThere("IsExternalWebAppServer") ? ["IsExternalWebAppServer"] : []),
+      ];
+      for (const [name, guid, url = ""] of servers) {
+        const values = more.map((column) => (column === "ServerURL" ? `N'${url}'` : "0"));
         await asked(
-          `INSERT INTO [dbo].[CMS_WebFarmServer] ([ServerDisplayName], [ServerName], [ServerGUID], [ServerLastModified], [ServerEnabled], [IsExternalWebAppServer]) VALUES (N'${name}', N'${name}', ${guid === null ? "NULL" : `'${guid}'`}, GETDATE(), 1, 0);`,
+          `INSERT INTO [dbo].[CMS_WebFarmServer] (${["ServerDisplayName", "ServerName", "ServerGUID", "ServerLastModified", "ServerEnabled", ...more].join(", ")}) VALUES (${[`N'${name}'`, `N'${name}'`, guid === null ? "NULL" : `'${guid}'`, "GETDATE()", "1", ...values].join(", ")});`,
         );
+      }
     },
     bind: async (serverID, count) => {
       for (let at = 0; at < count; at += 500) {
@@ -103,10 +133,33 @@ export async function openFarm({
     },
     count: async (table) => Number((await asked(`SELECT COUNT(*) AS [number] FROM [dbo].[${table}];`))[0]?.["number"]),
     close: async () => {
-      await databases.close();
+      for (const one of opened) await one.close();
       await test.close();
     },
   };
+}
+
+function shapeFor({ kentico }: TestDatabaseOptions, lacks: readonly string[]): Shape | undefined {
+  if (kentico === undefined) return undefined;
+  const denied = grantsOn(catalogues[kentico.version]).filter(({ table, grant }) => lacks.includes(`${tableNames[table]} ${grant}`));
+  const columns = catalogues[kentico.version].filter(({ table }) => kentico.without?.includes(table) !== true);
+  const reading = shapeOf(kentico.schema ?? "dbo", columns, denied);
+  return reading.kind === "known" ? reading.shape : undefined;
+}
+
+/** By table, as createLogin takes them: exactly what the operator's own script grants, but for what is lacking. */
+export function documentedGrants(
+  version: KenticoVersion,
+  { lacks = [], without = [] }: { readonly lacks?: readonly string[]; readonly without?: readonly string[] | undefined } = {},
+): Readonly<Record<string, readonly string[]>> {
+  const grants = new Map<string, string[]>();
+  for (const { table, grant, columns } of grantsOn(catalogues[version])) {
+    const name = tableNames[table];
+    const held = columns?.filter((column) => !lacks.includes(`${name} ${grant} ${column}`));
+    if (without.includes(name) || lacks.includes(`${name} ${grant}`) || held?.length === 0) continue;
+    grants.set(name, [...(grants.get(name) ?? []), held === undefined ? grant : `${grant} (${held.map((one) => `[${one}]`).join(", ")})`]);
+  }
+  return Object.fromEntries(grants);
 }
 
 /** A mark that is told apart by its number. */

@@ -2,11 +2,12 @@ import { execFileSync } from "node:child_process";
 
 import { describe, expect, test } from "@jest/globals";
 
-import { catalogues } from "../../operator/sqlserver/catalogues.ts";
-import { type CatalogueColumn, type Shape, shapeOf } from "../../operator/sqlserver/shape.ts";
+import { catalogues, type SchemaName, schemas } from "../../operator/sqlserver/catalogues.ts";
+import { type Shape, shapeOf } from "../../operator/sqlserver/shape.ts";
 import { allStatements, mark, read, register, remove, sizes, sweep } from "../../operator/sqlserver/statements.ts";
+import type { CatalogueColumn } from "../../operator/sqlserver/tables.ts";
 
-const catalogue13 = catalogues["13"] ?? [];
+const catalogue13 = catalogues["13"];
 
 function shape(columns: readonly CatalogueColumn[] = catalogue13, schema = "dbo"): Shape {
   const reading = shapeOf(schema, columns);
@@ -27,8 +28,10 @@ const withoutTable = (name: string): readonly CatalogueColumn[] => catalogue13.f
 const parametersIn = (sql: string): readonly string[] =>
   [...new Set([...sql.matchAll(/@([a-z]+)(\d+)/g)].map(([, letter]) => letter ?? ""))].sort();
 
-describe("every text", () => {
-  const all = allStatements(shape());
+const ofSchema = (schema: SchemaName): Shape => shape(catalogues[schema]);
+
+describe.each(schemas)("every text of %s", (schema) => {
+  const all = allStatements(ofSchema(schema));
 
   test.each(all)("$name brings its own session settings and leaves nothing open", ({ sql }) => {
     expect(sql).toMatch(
@@ -43,19 +46,25 @@ describe("every text", () => {
     for (const [, rows = ""] of sql.matchAll(/\(VALUES (.*?)\) AS v/g)) expect(rows.split("), (").length).toBeLessThanOrEqual(1_000);
   });
 
-  test("there are at most 12 besides the variants of the read, each with its own name", () => {
+  test("there are at most 12, each with its own name", () => {
     expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
-    expect(all.filter(({ name }) => !name.startsWith("read")).length).toBeLessThanOrEqual(12);
+    expect(all.length).toBeLessThanOrEqual(12);
   });
 
-  test("is printed by `npm run statements` as it is sent", () => {
-    const printed = execFileSync(process.execPath, ["scripts/statements.ts"], { encoding: "utf8" });
-    const lines = printed
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(lines).toEqual(all.map(({ name, purpose, sql }) => ({ schema: "13", name, purpose, sql })));
+  test("never deletes tasks, which are the product's", () => {
+    expect(all.map(({ sql }) => sql).join("\n")).not.toMatch(/DELETE[^;]*\[CMS_WebFarmTask\]/);
   });
+});
+
+test("`npm run statements` prints every text as it is sent", () => {
+  const printed = execFileSync(process.execPath, ["scripts/statements.ts"], { encoding: "utf8" });
+  const lines = printed
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(lines).toEqual(
+    schemas.flatMap((schema) => allStatements(ofSchema(schema)).map(({ name, purpose, sql }) => ({ schema, name, purpose, sql }))),
+  );
 });
 
 describe("writes", () => {
@@ -74,15 +83,30 @@ describe("writes", () => {
     );
   });
 
-  test.each(sizes.remove)("remove of %d repeats ServerID, ServerName and ServerGUID in both deletes", (size) => {
+  test.each(sizes.remove)("remove of %d repeats ServerID, ServerName, ServerGUID and the newest ping in both deletes", (size) => {
     const { sql } = remove(shape(), size);
-    expect(parametersIn(sql)).toEqual(["g", "i", "n"]);
-    expect(sql.split("ON s.[ServerID] = v.i AND s.[ServerName] = v.n AND s.[ServerGUID] = v.g")).toHaveLength(3);
+    expect(parametersIn(sql)).toEqual(["g", "i", "n", "p"]);
+    const asRead =
+      "ON s.[ServerID] = v.i AND s.[ServerName] = v.n AND (s.[ServerGUID] = v.g OR (s.[ServerGUID] IS NULL AND v.g IS NULL)) WHERE";
+    expect(sql.split(`${asRead} (v.p IS NULL OR v.p = (SELECT MAX(m.[WebFarmServerMonitoringID])`)).toHaveLength(3);
     expect(sql.indexOf("DELETE TOP (2000) b")).toBeLessThan(sql.indexOf("DELETE s"));
   });
 
+  test("only a server alone goes by key", () => {
+    expect(sizes.remove.map((size) => remove(shape(), size).sql.includes("@after"))).toEqual([true, false, false]);
+  });
+
+  test("pings are copied where a server may be given one", () => {
+    const { sql } = register(shape(), 1);
+    expect(sql).toContain("IF @ping = 1 INSERT INTO [dbo].[CMS_WebFarmServerMonitoring] ([ServerID], [ServerPing]) SELECT ");
+    const denied = shapeOf("dbo", catalogue13, [{ table: "monitoring", grant: "INSERT" }]) as { readonly shape: Shape };
+    expect(register(denied.shape, 1).sql).not.toContain("Monitoring");
+  });
+
   test("sweep spares what a server of that ID or name has", () => {
-    for (const line of sweep(shape(), 16).sql.split("\n").slice(1)) expect(line).toMatch(/^DELETE TOP \(500\) d .* WHERE NOT EXISTS \(/);
+    const deletes = sweep(shape(), 16).sql.match(/^DELETE.*/gm) ?? [];
+    expect(deletes).toHaveLength(4);
+    for (const line of deletes) expect(line).toMatch(/^DELETE TOP \(500\) d .* WHERE NOT EXISTS \(/);
   });
 
   test("the read-back is bounded and ordered", () => {
@@ -99,10 +123,10 @@ describe("the shape drives the text", () => {
 
   test("ServerURL is written and read where there is one", () => {
     const older = shape([...without("IsExternalWebAppServer"), column("CMS_WebFarmServer", "ServerURL", { maxLength: 4000 })]);
-    expect(register(older, 1).sql).toContain("(VALUES (@n0, @g0, @u0)) AS v (n, g, u)");
+    expect(register(older, 1).sql).toContain("(VALUES (0, @n0, @g0, @u0)) AS v (k, n, g, u)");
     expect(register(older, 1).sql).not.toContain("IsExternalWebAppServer");
     expect(mark(older, 1).sql).toContain("[ServerURL] = COALESCE(v.u, s.[ServerURL])");
-    expect(read(older, { pings: "omitted", settings: "omitted" }).sql).toContain("s.[ServerURL] AS [url]");
+    expect(read(older).sql).toContain("s.[ServerURL] AS [url]");
   });
 
   test("tables that are not there are not asked", () => {
@@ -133,6 +157,13 @@ describe("the product is told by the columns", () => {
     ["9-10", without("IsExternalWebAppServer").map((one) => (one.column === "ServerEnabled" ? { ...one, nullable: true } : one))],
     ["7-8", [...without("IsExternalWebAppServer"), url]],
     ["6", narrow([...without("IsExternalWebAppServer"), url], "ServerName", 400)],
+    ["6", catalogues["6"]],
+    ["7-8", catalogues["7"]],
+    ["7-8", catalogues["8.2"]],
+    ["9-10", catalogues["10"]],
+    ["11", catalogues["11"]],
+    ["12-13", catalogues["12"]],
+    ["XbyK", catalogues.xbyk],
   ] as const)("%s", (product, columns) => {
     expect(shape(columns).product).toBe(product);
   });
@@ -144,6 +175,10 @@ describe("the product is told by the columns", () => {
     [
       "a value for CMS_WebFarmServer.Region (NOT NULL without a default, unknown to this version)",
       [...catalogue13, column(table, "Region")],
+    ],
+    [
+      "a value for CMS_WebFarmServer.ServerID (NOT NULL without a default, unknown to this version)",
+      catalogue13.map((one) => (one.table === table && one.column === "ServerID" ? { ...one, supplied: false } : one)),
     ],
   ])("without %s it is no farm's table", (missing, columns) => {
     expect(shapeOf("dbo", columns)).toEqual({ kind: "unknown", missing: [missing] });

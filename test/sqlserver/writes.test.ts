@@ -10,7 +10,7 @@ interface Row {
   readonly name: string;
 }
 
-const reading = shapeOf("dbo", catalogues["13"] ?? []);
+const reading = shapeOf("dbo", catalogues["13"]);
 const shape = (reading as { readonly shape: Shape }).shape;
 const write: Write<Row> = {
   sizes: [1, 16, 200],
