@@ -27,6 +27,7 @@ test("an empty environment gives the defaults, and none of them deletes or is op
     workers: 8,
     allowedDatabaseHosts: [],
     readOnly: false,
+    azureAuthorityHost: "https://login.microsoftonline.com/",
   });
   for (const value of [config, config.namespaces, config.httpAddress, config.allowedDatabaseHosts])
     expect(Object.isFrozen(value)).toBe(true);
@@ -45,6 +46,7 @@ test("every variable is read", () => {
       WEBFARM_WORKERS: "64",
       WEBFARM_ALLOWED_DATABASE_HOSTS: "sql.example.internal,*.database.windows.net,10.0.0.7,::1",
       WEBFARM_READ_ONLY: "true",
+      AZURE_AUTHORITY_HOST: "https://login.microsoftonline.us",
     }),
   ).toEqual({
     namespaces: ["shop", "eu-1"],
@@ -57,6 +59,7 @@ test("every variable is read", () => {
     workers: 64,
     allowedDatabaseHosts: ["sql.example.internal", "*.database.windows.net", "10.0.0.7", "::1"],
     readOnly: true,
+    azureAuthorityHost: "https://login.microsoftonline.us/",
   });
 });
 
@@ -84,6 +87,10 @@ describe.each([
     ["*", ",", " ", "sql,", "*sql", "a.*.b", "tcp:sql", "sql,1433;x", "sql:1433", "*.", `${"x".repeat(64)}.a`],
   ],
   ["WEBFARM_READ_ONLY", ["", "TRUE", "on"]],
+  [
+    "AZURE_AUTHORITY_HOST",
+    ["", "login.microsoftonline.com", "http://login.microsoftonline.com", "https://a/tenant", "https://a/?", "https://a/#"],
+  ],
 ])("%s refuses, naming itself, the value and the rule:", (name, values) => {
   test.each(values)("%j", (value) => {
     const rule = configVariables.find((variable) => variable.name === name)?.rule ?? "no such variable";
@@ -105,6 +112,7 @@ test.each([
   ["WEBFARM_DATABASE", "Server=sql;User Id=sa;Password=hunter2"],
   ["WEBFARM_TARGET", "mssql://sa:hunter2@sql:1433/"],
   ["WEBFARM_ALLOWED_DATABASE_HOSTS", "Server=sql;Pwd = hunter2"],
+  ["AZURE_AUTHORITY_HOST", "https://operator:hunter2@login.example.com/"],
 ])("what may be a secret in %s is not shown", (name, value) => {
   const message = refused({ [name]: value });
   expect(message).toContain(`${name}=(not shown)`);

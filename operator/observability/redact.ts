@@ -6,14 +6,15 @@ const deepest = 6;
 const mostEntries = 50;
 const longestText = 8_192;
 
-const secretKey = /pass|pwd|secret|token|authorization|connectionstring/i;
+const secretKey = /pass|pwd|secret|token|assertion|authorization|connectionstring/i;
 // Names of Kubernetes objects are no secrets: connectionStringSecretRef {name, key} must stay readable.
 const reference = /ref$|name$|^secretkey$/i;
 
-/** `Password=…;` and its synonyms (value bare, or in double or single quotes), credentials in URLs, bearer tokens, JSON web tokens. */
+/** `Password=…;` and its synonyms (value bare, or in double or single quotes), forms and answers of a token endpoint, credentials in URLs, bearer tokens, JSON web tokens. */
 const secretsInText: readonly (readonly [RegExp, string])[] = [
   [/(password|pwd|access\s?token|client\s?secret)(\s*=\s*)("(?:[^"]|"")*"|'(?:[^']|'')*'|[^;\n]*)/gi, `$1$2${struckOut}`],
-  [/("(?:password|pwd|token|secret)"\s*:\s*)"(?:[^"\\]|\\.)*"/gi, `$1"${struckOut}"`],
+  [/\b((?:access_token|client_assertion|client_secret)=)[^&\s"']*/gi, `$1${struckOut}`],
+  [/("(?:password|pwd|(?:[a-z]+_)?(?:token|secret|assertion))"\s*:\s*)"(?:[^"\\]|\\.)*"/gi, `$1"${struckOut}"`],
   [/(:\/\/[^\s:/@]{0,256}:)\S{1,256}@/g, `$1${struckOut}@`],
   [/\b(bearer\s+)[\w.~+/=-]+/gi, `$1${struckOut}`],
   [/\beyJ[\w-]+\.[\w-]+\.[\w-]*/g, struckOut],

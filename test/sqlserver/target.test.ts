@@ -124,3 +124,46 @@ test.each([
   expect(isHostAllowed(host, allowed)).toBe(expected);
   expect(targetOf(fromParts({ host }), allowed).kind).toBe(expected ? "target" : "refused");
 });
+
+describe("an identity", () => {
+  const identity = { namespace: "shop", serviceAccount: "site", clientId: "c", tenantId: "t" };
+  const withIdentity = (more: object = {}, tls?: DatabaseMaterial["tls"]): DatabaseMaterial => ({
+    ...base,
+    login: { kind: "identity", host: "sql", database: "k", identity, ...more },
+    ...(tls !== undefined && { tls }),
+  });
+
+  test.each([undefined, { mode: "Required" }, { mode: "Strict" }] as const)("goes to a verified server: %j", (tls) => {
+    expect(target(withIdentity({}, tls))).toMatchObject({ identity, user: "", password: "", endpoint: "sql,1433" });
+  });
+
+  test.each(["Insecure", "Disabled"] as const)("does not go to a server under tls.mode %s", (mode) => {
+    expect(targetOf(withIdentity({}, { mode }), [])).toMatchObject({
+      kind: "refused",
+      problem: {
+        reason: "TlsRequired",
+        stalled: true,
+        message: expect.stringMatching(/Required or Strict; it is (Insecure|Disabled)/) as unknown,
+      },
+    });
+  });
+
+  test("shares neither pool nor login with another one, nor with a SQL login", () => {
+    const targets = [
+      withIdentity(),
+      ...(["namespace", "serviceAccount", "clientId", "tenantId"] as const).map((field) =>
+        withIdentity({ identity: { ...identity, [field]: "x" } }),
+      ),
+      fromParts({}),
+      fromParts({ user: "", password: "" }),
+    ].map(target);
+    for (const key of ["key", "loginKey", "credentialKey"] as const)
+      expect(new Set(targets.map((one) => one[key])).size).toBe(targets.length);
+  });
+
+  test("is the same login in two databases of a server", () => {
+    const [one, two] = [target(withIdentity()), target(withIdentity({ database: "other" }))];
+    expect([one.loginKey, one.credentialKey]).toEqual([two.loginKey, two.credentialKey]);
+    expect(one.key).not.toBe(two.key);
+  });
+});
