@@ -117,7 +117,6 @@ describe("a decoded WebFarm", () => {
     ["a value deep down", { database: { host: "h", name: "n", tls: { mode: "Quantum" } } }, "spec.database.tls.mode"],
     ["a field named like a property of objects", { constructor: 1 }, "spec.constructor"],
     ["registration Application", { registration: "Application" }, "spec.registration"],
-    ["WorkloadIdentity", { database: { host: "h", name: "n", authentication: "WorkloadIdentity" } }, "spec.database.authentication"],
     ["adoption", { adoption: "MatchingNames" }, "spec.adoption"],
     ["a licence limit", { maxServers: 4 }, "spec.maxServers"],
     ["a name that ends in *", { members: [{ name: "a", serverName: "x-*" }] }, "spec.members[0].serverName"],
@@ -131,6 +130,7 @@ describe("a decoded WebFarm", () => {
     ["no limit", { maxServers: 0 }],
     ["former owners", { formerOwnerIds: ["a/b"] }],
     ["Manual mode", { webFarmMode: "Manual" }],
+    ["WorkloadIdentity", { database: { host: "h", name: "n", authentication: "WorkloadIdentity", serviceAccountName: "site" } }],
     ["SqlLogin", { database: { host: "h", name: "n", authentication: "SqlLogin" } }],
   ])("supports %s", (_name, spec) => {
     expect(unsupported(spec)).toEqual([]);
