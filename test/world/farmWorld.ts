@@ -1,5 +1,5 @@
-// A namespace, a Kentico 13 database, the chart's rights and an operator process that serves just this namespace: what each integration test
-// begins with. It decides nothing; tests read rows, pods and status and say what they must be.
+// A namespace, a Kentico database (13 unless told otherwise), the chart's rights and an operator process that serves just this namespace:
+// what each integration test begins with. It decides nothing; tests read rows, pods and status and say what they must be.
 
 import { randomBytes } from "node:crypto";
 import { connectCluster } from "../cluster/shared.ts";
@@ -8,6 +8,7 @@ import { openTestDatabase } from "../database/database.ts";
 import type { TestDatabase, TestDatabaseOptions } from "../database/database.ts";
 import type { WebFarmStatus } from "../../operator/farm/resource.generated.ts";
 import { apiReads } from "./apiReads.ts";
+import type { Kentico } from "./generations.ts";
 import { secret } from "./manifests.ts";
 import { startOperatorProcess } from "./operatorProcess.ts";
 import type { OperatorProcess } from "./operatorProcess.ts";
@@ -35,6 +36,7 @@ export interface PodSummary {
   /** Its containers are ready, and Ready waits for a readiness gate only. */
   readonly waitsForGate: boolean;
   readonly node: string | undefined;
+  readonly ip: string | undefined;
   readonly restarts: number;
 }
 
@@ -66,6 +68,8 @@ export interface FarmWorldOptions {
   readonly operator?: "running" | "absent";
   readonly env?: Readonly<Record<string, string>>;
   readonly mode?: "0" | "1" | "2";
+  /** Of the world's own database; default Kentico 13 in `mode`. */
+  readonly kentico?: Kentico;
   /** Of the database's own engine, where MSSQL_URL names no server. */
   readonly engine?: TestDatabaseOptions["engine"];
   /** The cluster of several worlds of one test file, which closes it; default one of its own, or the run's. */
@@ -91,7 +95,7 @@ export async function createFarmWorld(options: FarmWorldOptions = {}): Promise<F
   const [cluster, database] = await Promise.all([
     options.cluster ?? connectCluster(),
     openTestDatabase({
-      kentico: { version: "13", mode: options.mode ?? "2" },
+      kentico: options.kentico ?? { version: "13", mode: options.mode ?? "2" },
       ...(options.engine !== undefined && { engine: options.engine }),
     }),
   ]);
@@ -176,6 +180,7 @@ interface RawPod {
   readonly spec: { readonly nodeName?: string };
   readonly status: {
     readonly phase?: string;
+    readonly podIP?: string;
     readonly containerStatuses?: readonly { readonly restartCount: number }[];
     readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string }[];
   };
@@ -192,6 +197,7 @@ function summary({ metadata, spec, status }: RawPod): PodSummary {
     gate: gate?.status === "True" ? gate.reason : undefined,
     waitsForGate: status.conditions?.some(({ type, reason }) => type === "Ready" && reason === "ReadinessGatesNotReady") ?? false,
     node: spec.nodeName,
+    ip: status.podIP,
     restarts: (status.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0),
   };
 }

@@ -1,6 +1,7 @@
 // One farm of a test with a database of its own: a workload, the WebFarm that keeps its rows, and a witness that looks all the while
 // whether a row went before its pod had ended, a pod was Ready without its row, or a name had two rows.
 
+import { randomUUID } from "node:crypto";
 import type { WebFarmStatus } from "../../operator/farm/resource.generated.ts";
 import { openTestDatabase } from "../database/database.ts";
 import type { TestDatabase } from "../database/database.ts";
@@ -10,6 +11,7 @@ import type { AppOptions, SpecPart } from "./manifests.ts";
 import { until } from "./until.ts";
 import type { UntilOptions } from "./until.ts";
 import { startWitness } from "./witness.ts";
+import type { Kentico } from "./generations.ts";
 import { insertForeign, isRowOf, wholeRows } from "./wholeRow.ts";
 import type { ForeignRow, WholeRow } from "./wholeRow.ts";
 import type { Witness } from "./witness.ts";
@@ -24,6 +26,8 @@ export interface ShopFarmOptions extends Omit<AppOptions, "namespace" | "name"> 
   readonly by?: "workload" | "selector";
   /** Rows that were there before. */
   readonly foreign?: readonly ForeignRow[];
+  /** Of the database that is made for it; default Kentico 13 in Manual mode. */
+  readonly kentico?: Kentico;
   /** Made before, by openShopDatabase; it goes with the farm. Default one of its own. */
   readonly database?: TestDatabase;
   /** A farm whose database this one uses too. */
@@ -42,6 +46,10 @@ export interface ShopFarm {
   readonly alive: () => Promise<readonly PodSummary[]>;
   readonly status: () => Promise<WebFarmStatus>;
   readonly server: (name: string) => Promise<Server | undefined>;
+  /** Status, reason and message of a condition: "False/AutomaticMode The web farm is …"; empty where there is none. */
+  readonly condition: (type: string) => Promise<string>;
+  /** Has a pass made now. */
+  readonly nudge: () => Promise<unknown>;
   readonly scale: (replicas: number) => Promise<unknown>;
   readonly annotate: (pod: string, ...annotations: readonly string[]) => Promise<unknown>;
   readonly deletePod: (pod: string, how?: "kindly" | "by force") => Promise<unknown>;
@@ -54,7 +62,8 @@ export interface ShopFarm {
 
 export const isAlive = ({ terminating, phase }: PodSummary): boolean => !terminating && phase !== "Succeeded" && phase !== "Failed";
 
-export const openShopDatabase = async (): Promise<TestDatabase> => await openTestDatabase({ kentico: { version: "13", mode: "2" } });
+export const openShopDatabase = async (kentico: Kentico = { version: "13", mode: "2" }): Promise<TestDatabase> =>
+  await openTestDatabase({ kentico });
 
 export type OpenShopFarm = (world: FarmWorld, options: ShopFarmOptions) => Promise<ShopFarm>;
 
@@ -81,7 +90,7 @@ export function story<Args extends readonly unknown[]>(
 
 async function createShopFarm(world: FarmWorld, options: ShopFarmOptions): Promise<ShopFarm> {
   const { name, kind = "Deployment" } = options;
-  const database = options.sharing?.database ?? options.database ?? (await openShopDatabase());
+  const database = options.sharing?.database ?? options.database ?? (await openShopDatabase(options.kentico));
   for (const row of options.foreign ?? []) await insertForeign(database, row);
   const foreign = new Set((options.foreign ?? []).map((row) => row.name));
   const member =
@@ -128,6 +137,11 @@ async function createShopFarm(world: FarmWorld, options: ShopFarmOptions): Promi
     ...{ name, database, witness, rows, pods, alive, status, until: waited },
     names: async () => (await rows()).map(({ ServerName }) => ServerName),
     row: async (wanted) => (await rows()).find(({ ServerName }) => ServerName === wanted),
+    condition: async (type) => {
+      const found = (await status()).conditions?.find((candidate) => candidate.type === type);
+      return found === undefined ? "" : `${found.status}/${found.reason} ${found.message}`;
+    },
+    nudge: () => world.kubectl("annotate", "wf", name, "--overwrite", `webfarm.dev/reconcile-at=${randomUUID()}`),
     server: async (wanted) => (await status()).servers?.find((server) => server.name === wanted),
     scale: (replicas) => world.kubectl("scale", kind, name, `--replicas=${replicas}`),
     annotate: (pod, ...annotations) => world.kubectl("annotate", "pod", pod, "--overwrite", ...annotations),

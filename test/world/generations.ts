@@ -1,0 +1,76 @@
+// What a person sets up for each generation of the product so that the operator may write its rows, and settings under which it must not.
+// For tests and the demo; the operator knows nothing of it.
+
+import type { KenticoOptions, KenticoVersion } from "../database/fixtures/kentico.ts";
+import type { SpecPart } from "./manifests.ts";
+
+export type Kentico = Omit<KenticoOptions, "database">;
+
+export interface Refused {
+  /** The settings, for a test's title. */
+  readonly what: string;
+  readonly kentico: Kentico;
+  readonly spec: SpecPart;
+  /** Of SettingsCompatible. */
+  readonly reason: string;
+}
+
+export interface Generation {
+  readonly version: KenticoVersion;
+  /** As `status.database.product` has it. */
+  readonly product: string;
+  /** Settings with which the operator may insert rows; absent: there are none. */
+  readonly operator?: { readonly kentico: Kentico; readonly spec: SpecPart };
+  /** Settings with which the application inserts its own rows; absent: there are none. */
+  readonly application?: { readonly kentico: Kentico };
+  readonly refused: readonly Refused[];
+}
+
+/** The licence of the tests' sites. */
+const maxServers = 8;
+const byHand = { CMSWebFarmEnabled: "True", CMSWebFarmUseDBUpdater: "True", CMSWebFarmUpdateWithinRequest: "False" };
+const generated = { ...byHand, CMSWebFarmGenerateServers: "True" };
+
+function manualOrGenerated(version: "7" | "8.2"): Generation {
+  const kentico = { version, settings: byHand };
+  return {
+    ...{ version, product: "7-8" },
+    operator: { kentico, spec: { maxServers } },
+    application: { kentico: { version, settings: generated } },
+    refused: [
+      { what: "generated servers", kentico: { version, settings: generated }, spec: { maxServers }, reason: "GeneratedServers" },
+      { what: "no maxServers", kentico, spec: {}, reason: "MaxServersRequired" },
+    ],
+  };
+}
+
+function manualOrAutomatic(version: "10" | "11" | "12" | "13", product: string): Generation {
+  return {
+    ...{ version, product },
+    operator: { kentico: { version, mode: "2" }, spec: {} },
+    application: { kentico: { version, mode: "1" } },
+    refused: [
+      { what: "Automatic mode", kentico: { version, mode: "1" }, spec: {}, reason: "AutomaticMode" },
+      { what: "the web farm disabled", kentico: { version, mode: "0" }, spec: {}, reason: "WebFarmDisabled" },
+    ],
+  };
+}
+
+export const generations: readonly Generation[] = [
+  {
+    ...{ version: "6", product: "6" },
+    operator: { kentico: { version: "6" }, spec: { maxServers } },
+    refused: [{ what: "no maxServers", kentico: { version: "6" }, spec: {}, reason: "MaxServersRequired" }],
+  },
+  manualOrGenerated("7"),
+  manualOrGenerated("8.2"),
+  manualOrAutomatic("10", "9-10"),
+  manualOrAutomatic("11", "11"),
+  manualOrAutomatic("12", "12-13"),
+  manualOrAutomatic("13", "12-13"),
+  {
+    ...{ version: "xbyk", product: "XbyK" },
+    application: { kentico: { version: "xbyk" } },
+    refused: [{ what: "registration: Operator", kentico: { version: "xbyk" }, spec: {}, reason: "SelfRegistering" }],
+  },
+];

@@ -1,0 +1,71 @@
+// Instances of the product that register themselves, one for each pod whose containers run: what Kentico does in Automatic mode, with
+// generated servers, and always in Xperience by Kentico. An instance inserts its row, pings under the ServerID that it knows, and like a
+// container that is stopped takes nothing with it when its pod ends. It never asks anybody whether it may.
+
+import { setTimeout as pause } from "node:timers/promises";
+import type { TestDatabase } from "../database/database.ts";
+import type { PodSummary } from "./farmWorld.ts";
+import { insertForeign, wholeRows } from "./wholeRow.ts";
+
+export interface InstancesOptions {
+  readonly database: TestDatabase;
+  /** All pods of the workload, also those that end. */
+  readonly pods: () => Promise<readonly PodSummary[]>;
+  /** The name under which the instance of a pod runs; default the pod's. */
+  readonly nameOf?: (pod: PodSummary) => string;
+}
+
+export interface Instances {
+  /** Ends the looking and the pinging, once; rejects with what went wrong. */
+  readonly stop: () => Promise<void>;
+}
+
+/** The product looks once a second and pings every 20 s; a story has no time for that. */
+const everyMs = 250;
+
+export function startInstances({ database, pods, nameOf = ({ name }) => name }: InstancesOptions): Instances {
+  const known = new Map<string, number>(); // ServerID, by the UID of the pod and the number of its restarts
+  let isStopped = false;
+
+  async function tick(pings: boolean): Promise<void> {
+    const running = (await pods()).filter(({ phase }) => phase === "Running");
+    for (const pod of running) {
+      const process = `${pod.uid} ${pod.restarts}`;
+      const serverID = known.get(process) ?? (await register(database, nameOf(pod)));
+      known.set(process, serverID);
+      // A row that was removed behind its back is not made anew: the instance goes on under the ServerID that it has.
+      if (pings)
+        await database.adminQuery("INSERT INTO CMS_WebFarmServerMonitoring (ServerID, ServerPing) VALUES (@serverID, GETDATE())", {
+          serverID,
+        });
+    }
+  }
+
+  async function run(): Promise<void> {
+    const tables = await database.adminQuery("SELECT name FROM sys.tables WHERE name = N'CMS_WebFarmServerMonitoring'");
+    while (!isStopped) {
+      await tick(tables.length > 0);
+      await pause(everyMs);
+    }
+  }
+
+  const running = run();
+  running.catch(() => undefined); // told by stop
+  return {
+    stop: async () => {
+      isStopped = true;
+      await running;
+    },
+  };
+}
+
+/** The row of that name, as it is there or newly made: ServerID. */
+async function register(database: TestDatabase, name: string): Promise<number> {
+  const find = async (): Promise<number | undefined> => (await wholeRows(database)).find(({ ServerName }) => ServerName === name)?.ServerID;
+  const found = await find();
+  if (found !== undefined) return found;
+  await insertForeign(database, { name, guid: crypto.randomUUID() });
+  const made = await find();
+  if (made === undefined) throw new Error(`Cannot find the row that the instance ${name} has just made`);
+  return made;
+}
