@@ -3,33 +3,46 @@
 // Exit code: 0 all held or cannot be asked here, 1 something did not hold, 2 it could not be asked or not be cleaned up, 130 stopped.
 import { addressOf } from "../test/contract/address.ts";
 import { contract } from "../test/contract/behaviours/all.ts";
-import { casesOf, type Result, runCases } from "../test/contract/run.ts";
+import { casesOf, type Result, runCase, withGaps } from "../test/contract/run.ts";
 import { openServer } from "../test/contract/server.ts";
 import { heading, line, summary } from "../test/contract/table.ts";
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
-/** Where MSSQL_URL names no server: the one that the tests use, on a free port. */
-async function ownServer(): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> {
-  const { startOwnServer } = await import("../test/contract/ownServer.ts");
-  return await startOwnServer();
+interface Asked {
+  readonly url: string;
+  /** What this server is known not to do: see `withGaps`. */
+  readonly gaps: ReadonlyMap<string, string>;
+  readonly end: () => Promise<void>;
 }
 
-async function ask(url: string, signal: AbortSignal): Promise<number> {
+/** The server of MSSQL_URL, or without one that of the tests, on a free port. */
+async function serverToAsk(): Promise<Asked> {
+  const url = process.env["MSSQL_URL"] ?? "";
+  if (url !== "") return { url, gaps: new Map(), end: () => Promise.resolve() };
+  const { ownGaps, startOwnServer } = await import("../test/contract/ownServer.ts");
+  const own = await startOwnServer();
+  say("MSSQL_URL names no server: the database under test is asked, which is no SQL Server.\n");
+  return { url: own.url, gaps: ownGaps, end: own.stop };
+}
+
+async function ask({ url, gaps }: Asked, signal: AbortSignal): Promise<number> {
   const server = await openServer(addressOf(url));
   const cases = casesOf(contract);
   const results: Result[] = [];
   const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-  const asked = (async () => {
-    for await (const result of runCases(server, cases, signal)) {
+  const asked = async (): Promise<void> => {
+    for (const one of cases) {
+      const result = withGaps(await runCase(server, one), gaps);
+      if (signal.aborted) return;
       results.push(result);
-      if (!signal.aborted) say(line(result));
+      say(line(result));
     }
-  })();
+  };
   say(heading);
   try {
-    // A stop does not wait for a statement that waits: its session goes with its database.
-    await Promise.race([asked, stopped]);
+    // A stop does not wait for a statement that waits: its sessions go with their database.
+    await Promise.race([asked(), stopped]);
   } finally {
     await server.close();
   }
@@ -39,18 +52,14 @@ async function ask(url: string, signal: AbortSignal): Promise<number> {
 }
 
 const stop = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
-const given = process.env["MSSQL_URL"] ?? "";
-const own = given === "" ? await ownServer() : undefined;
-if (own !== undefined) say("MSSQL_URL names no server: the database under test is asked, which is no SQL Server.\n");
-let code: number;
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort());
+let code = 2;
 try {
-  code = await ask(own?.url ?? given, stop.signal);
+  const asked = await serverToAsk();
+  code = await ask(asked, stop.signal);
+  await asked.end();
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  code = 2;
-} finally {
-  await own?.stop();
 }
 // A session that is held up somewhere must not keep the process.
 process.exit(code);

@@ -27,7 +27,12 @@ export function addressOf(text: string): Address {
 }
 
 /** For the driver: a session of this login in this database. */
-export function configFor(address: Address, database: string, login: Credentials = address, applicationName = "webfarm-contract"): mssql.config {
+export function configFor(
+  address: Address,
+  database: string,
+  login: Credentials = address,
+  applicationName = "webfarm-contract",
+): mssql.config {
   const { host, port, encrypt, trustServerCertificate } = address;
   return {
     server: host,

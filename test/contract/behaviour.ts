@@ -47,7 +47,7 @@ export class DidNotHold extends Error {
 }
 
 /** Why a statement cannot be asked here: only for these reasons, each with the page that says so. */
-export const inapplicable = {
+const inapplicable = {
   noVersions: {
     why: "READ_COMMITTED_SNAPSHOT cannot be switched on here",
     page: "https://learn.microsoft.com/en-us/sql/t-sql/statements/alter-database-transact-sql-set-options",
@@ -102,12 +102,9 @@ export const pages = {
   collationPrecedence: learn("sql/t-sql/statements/collation-precedence-transact-sql"),
   collations: learn("sql/relational-databases/collations/collation-and-unicode-support"),
   columns: learn("sql/relational-databases/system-catalog-views/sys-columns-transact-sql"),
-  commit: learn("sql/t-sql/language-elements/commit-transaction-transact-sql"),
-  createTrigger: learn("sql/t-sql/statements/create-trigger-transact-sql"),
   databasePropertyEx: learn("sql/t-sql/functions/databasepropertyex-transact-sql"),
   datetime: learn("sql/t-sql/data-types/datetime-transact-sql"),
   deadlockPriority: learn("sql/t-sql/statements/set-deadlock-priority-transact-sql"),
-  declare: learn("sql/t-sql/language-elements/declare-local-variable-transact-sql"),
   delete: learn("sql/t-sql/statements/delete-transact-sql"),
   disableForeignKeys: learn("sql/relational-databases/tables/disable-foreign-key-constraints-with-insert-and-update-statements"),
   errors0: learn("sql/relational-databases/errors-events/database-engine-events-and-errors-0-to-999"),
@@ -115,7 +112,6 @@ export const pages = {
   errors2000: learn("sql/relational-databases/errors-events/database-engine-events-and-errors-2000-to-2999"),
   errors3000: learn("sql/relational-databases/errors-events/database-engine-events-and-errors-3000-to-3999"),
   errors4000: learn("sql/relational-databases/errors-events/database-engine-events-and-errors-4000-to-4999"),
-  errors8000: learn("sql/relational-databases/errors-events/database-engine-events-and-errors-8000-to-8999"),
   errors18000: learn("sql/relational-databases/errors-events/database-engine-events-and-errors-18000-to-18999"),
   exists: learn("sql/t-sql/language-elements/exists-transact-sql"),
   foreignKeys: learn("sql/relational-databases/system-catalog-views/sys-foreign-keys-transact-sql"),
@@ -123,11 +119,9 @@ export const pages = {
   hasPerms: learn("sql/t-sql/functions/has-perms-by-name-transact-sql"),
   identity: learn("sql/t-sql/statements/create-table-transact-sql-identity-property"),
   insert: learn("sql/t-sql/statements/insert-transact-sql"),
-  len: learn("sql/t-sql/functions/len-transact-sql"),
   lockEscalation: learn("troubleshoot/sql/database-engine/performance/resolve-blocking-problems-caused-lock-escalation"),
   locking: learn("sql/relational-databases/sql-server-transaction-locking-and-row-versioning-guide"),
   lockTimeout: learn("sql/t-sql/statements/set-lock-timeout-transact-sql"),
-  lower: learn("sql/t-sql/functions/lower-transact-sql"),
   max: learn("sql/t-sql/functions/max-transact-sql"),
   maximumCapacity: learn("sql/sql-server/maximum-capacity-specifications-for-sql-server"),
   metadataVisibility: learn("sql/relational-databases/security/metadata-visibility-configuration"),
@@ -141,11 +135,9 @@ export const pages = {
   setStatements: learn("sql/t-sql/statements/set-statements-transact-sql"),
   stringComparison: learn("sql/t-sql/language-elements/string-comparison-assignment"),
   tableHints: learn("sql/t-sql/queries/hints-transact-sql-table"),
-  tables: learn("sql/relational-databases/system-catalog-views/sys-tables-transact-sql"),
   top: learn("sql/t-sql/queries/top-transact-sql"),
   tryCatch: learn("sql/t-sql/language-elements/try-catch-transact-sql"),
   uniqueidentifier: learn("sql/t-sql/data-types/uniqueidentifier-transact-sql"),
-  update: learn("sql/t-sql/queries/update-transact-sql"),
   valueConstructor: learn("sql/t-sql/queries/table-value-constructor-transact-sql"),
   xactAbort: learn("sql/t-sql/statements/set-xact-abort-transact-sql"),
 } as const;

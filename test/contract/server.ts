@@ -27,11 +27,23 @@ export async function openServer(address: Address): Promise<ContractServer> {
   const databases: string[] = [];
   const logins: string[] = [];
   const made = new Map<Readers, Promise<Made>>();
+  const creations = new Set<Promise<unknown>>();
+  let isClosing = false;
+
+  /** What is being created when the end comes is waited for, and nothing is created afterwards: else it would stay. */
+  async function creating<T>(create: () => Promise<T>): Promise<T> {
+    if (isClosing) throw new Error("Cannot create anything: the contract is being cleaned up");
+    const creation = create();
+    creations.add(creation);
+    return await creation.finally(() => creations.delete(creation));
+  }
 
   async function make(wanted: Readers): Promise<Made> {
     const name = `webfarm_contract_${suffix}_${wanted}`;
-    await master.run(`CREATE DATABASE [${name}];`);
-    databases.push(name);
+    await creating(async () => {
+      await master.run(`CREATE DATABASE [${name}];`);
+      databases.push(name);
+    });
     const reply = await master.ask(
       `ALTER DATABASE [${name}] SET READ_COMMITTED_SNAPSHOT ${wanted === "versions" ? "ON" : "OFF"} WITH ROLLBACK IMMEDIATE;`,
     );
@@ -52,7 +64,8 @@ export async function openServer(address: Address): Promise<ContractServer> {
       throw new NotApplicable(readers === "versions" ? "noVersions" : "noLocks", found.refusal ?? "the server did as told, without effect");
     const sessions: Session[] = [];
     const open = async (login: Credentials, options: { readonly database?: string; readonly applicationName?: string } = {}) => {
-      const session = await openSession(configFor(address, options.database ?? found.name, login, options.applicationName));
+      const config = configFor(address, options.database ?? found.name, login, options.applicationName);
+      const session = await creating(async () => await openSession(config));
       sessions.push(session);
       return session;
     };
@@ -70,23 +83,27 @@ export async function openServer(address: Address): Promise<ContractServer> {
         },
       });
     } finally {
-      // All, also where one cannot be closed any more; a refusal of the close itself ends the statement.
-      const closed = await Promise.allSettled(sessions.map((session) => session.close()));
-      for (const one of closed) if (one.status === "rejected") throw one.reason;
+      await closeAll(sessions);
     }
   }
 
   async function createLogin(inDatabase: Session, grants: readonly string[]): Promise<Credentials> {
     const user = `webfarm_contract_${suffix}_${logins.length}`;
     const password = `Pw-${randomBytes(12).toString("hex")}`;
-    const reply = await master.ask(`CREATE LOGIN [${user}] WITH PASSWORD = N'${password}';`);
-    if (reply.errors.length > 0) throw new NotApplicable("noLogins", reply.message);
-    logins.push(user);
-    await inDatabase.run([`CREATE USER [${user}] FOR LOGIN [${user}];`, ...grants.map((grant) => `GRANT ${grant} TO [${user}];`)].join("\n"));
+    await creating(async () => {
+      const reply = await master.ask(`CREATE LOGIN [${user}] WITH PASSWORD = N'${password}';`);
+      if (reply.errors.length > 0) throw new NotApplicable("noLogins", reply.message);
+      logins.push(user);
+    });
+    await inDatabase.run(
+      [`CREATE USER [${user}] FOR LOGIN [${user}];`, ...grants.map((grant) => `GRANT ${grant} TO [${user}];`)].join("\n"),
+    );
     return { user, password };
   }
 
   async function close(): Promise<void> {
+    isClosing = true;
+    await Promise.allSettled(creations);
     const cleaner = await openSession(configFor(address, "master"));
     const left: string[] = [];
     for (const name of databases) {
@@ -99,8 +116,6 @@ export async function openServer(address: Address): Promise<ContractServer> {
       const reply = await cleaner.ask(`DROP LOGIN [${login}];`);
       if (reply.errors.length > 0) left.push(`login ${login} (${reply.message})`);
     }
-    databases.length = 0;
-    logins.length = 0;
     await cleaner.close();
     await master.close();
     if (left.length > 0) throw new Error(`Cannot clean up; drop by hand: ${left.join("; ")}`);
@@ -112,12 +127,18 @@ export async function openServer(address: Address): Promise<ContractServer> {
   return { product: `${String(product?.["v"])}, ${String(product?.["e"])}`, visit, close };
 }
 
+/** All, also where one cannot be closed any more; rejects with the first refusal. */
+async function closeAll(sessions: readonly Session[]): Promise<void> {
+  const closed = await Promise.allSettled(sessions.map((session) => session.close()));
+  for (const one of closed) if (one.status === "rejected") throw one.reason;
+}
+
 /** The same rows for each statement, whatever the one before left. */
 async function freshTables(session: Session): Promise<void> {
   for (const table of ["Extra", "Binding", "Server"])
     await session.run(`IF OBJECT_ID(N'dbo.${table}') IS NOT NULL DROP TABLE dbo.${table};`);
   await session.run(
-    `CREATE TABLE dbo.Server (ID int IDENTITY(1, 1) NOT NULL CONSTRAINT PK_Server PRIMARY KEY, Name nvarchar(10) COLLATE Latin1_General_CI_AS NOT NULL, Guid uniqueidentifier NULL, Seen datetime NULL, Enabled bit NOT NULL CONSTRAINT DF_Server_Enabled DEFAULT (1));
+    `CREATE TABLE dbo.Server (ID int IDENTITY(1, 1) NOT NULL CONSTRAINT PK_Server PRIMARY KEY, Name nvarchar(10) NOT NULL, Guid uniqueidentifier NULL, Seen datetime NULL, Enabled bit NOT NULL CONSTRAINT DF_Server_Enabled DEFAULT (1));
     CREATE UNIQUE NONCLUSTERED INDEX IX_Server_Name ON dbo.Server (Name);
     CREATE TABLE dbo.Binding (ServerID int NOT NULL, TaskID int NOT NULL, CONSTRAINT PK_Binding PRIMARY KEY (ServerID, TaskID), CONSTRAINT FK_Binding_Server FOREIGN KEY (ServerID) REFERENCES dbo.Server (ID));
     INSERT INTO dbo.Server (Name) VALUES (N'a');`,

@@ -24,17 +24,18 @@ export const catalogue: readonly Behaviour[] = [
   },
   {
     title: "sys.columns tells that a column is computed",
-    page: pages.columns("is_computed"),
+    page: pages.columns("sys.columns (Transact-SQL)"),
     run: async (place) => {
       const db = await place.session();
       await db.run("CREATE TABLE dbo.Extra (X int NOT NULL, Y AS (X + 1))");
-      const text = "SELECT CAST(c.is_computed AS INT) AS m FROM sys.columns AS c WHERE c.object_id = OBJECT_ID(N'dbo.Extra') ORDER BY c.column_id";
+      const text =
+        "SELECT CAST(c.is_computed AS INT) AS m FROM sys.columns AS c WHERE c.object_id = OBJECT_ID(N'dbo.Extra') ORDER BY c.column_id";
       same("is_computed", await db.column(text), [0, 1]);
     },
   },
   {
     title: "SCHEMA_ID is a number for a schema that is there and NULL for another; DB_NAME names the database",
-    page: pages.schemaId("Return types"),
+    page: pages.schemaId("Return Types"),
     run: async (place) => {
       const db = await place.session();
       const sets = await db.sets("SELECT CASE WHEN SCHEMA_ID(@a) > 0 THEN 1 ELSE 0 END AS a, SCHEMA_ID(@b) AS b, DB_NAME() AS d", {
@@ -79,19 +80,27 @@ export const catalogue: readonly Behaviour[] = [
   },
   {
     title: "Catalogue views and OBJECT_ID hide the tables on which a user has no grant, and show those with any",
-    page: pages.metadataVisibility("Metadata visibility configuration"),
+    page: pages.metadataVisibility("Metadata Visibility Configuration"),
     run: async (place) => {
       const db = await place.sessionOf(await place.login("SELECT ON dbo.Binding"));
       const names = "SELECT t.name AS n FROM sys.tables AS t WHERE t.schema_id = SCHEMA_ID(N'dbo') ORDER BY t.name";
-      same("tables", (await db.column(names)).map((one) => String(one).toLowerCase()), ["binding"]);
+      same(
+        "tables",
+        (await db.column(names)).map((one) => String(one).toLowerCase()),
+        ["binding"],
+      );
       same("OBJECT_ID", await db.row("SELECT OBJECT_ID(N'dbo.Server') AS id"), { id: null });
       same("columns", await db.column("SELECT COUNT(*) FROM sys.columns WHERE object_id = OBJECT_ID(N'dbo.Binding')"), [2]);
-      same("foreign keys", await db.column("SELECT COUNT(*) FROM sys.foreign_keys WHERE parent_object_id = OBJECT_ID(N'dbo.Binding')"), [1]);
+      same(
+        "foreign keys",
+        await db.column("SELECT COUNT(*) FROM sys.foreign_keys WHERE parent_object_id = OBJECT_ID(N'dbo.Binding')"),
+        [1],
+      );
     },
   },
   {
     title: "VIEW DEFINITION shows a table in the catalogue and gives nothing of its rows",
-    page: pages.metadataVisibility("Scope and impact of metadata visibility configuration"),
+    page: pages.metadataVisibility("Scope and Impact of Metadata Visibility Configuration"),
     run: async (place) => {
       const db = await place.sessionOf(await place.login("VIEW DEFINITION ON dbo.Server"));
       same("tables", await db.column("SELECT COUNT(*) FROM sys.tables WHERE schema_id = SCHEMA_ID(N'dbo')"), [1]);
@@ -105,12 +114,13 @@ export const catalogue: readonly Behaviour[] = [
       const db = await place.sessionOf(await place.login("SELECT ON dbo.Binding"));
       const reply = await db.ask(readNames);
       refused("the read", reply.errors, 229);
-      for (const part of ["Server", place.database, "dbo"]) same(`the message names ${part}`, reply.message.toLowerCase().includes(part.toLowerCase()), true);
+      for (const part of ["Server", place.database, "dbo"])
+        same(`the message names ${part}`, reply.message.toLowerCase().includes(part.toLowerCase()), true);
     },
   },
   {
     title: "A grant on columns is a grant on these only: the others are refused with 230, for reads and for updates",
-    page: pages.grantObject("Remarks"),
+    page: pages.grantObject("Arguments"),
     run: async (place) => {
       const db = await place.sessionOf(await place.login("SELECT (ID, Name) ON dbo.Server", "UPDATE (Name) ON dbo.Server"));
       accepted("a read of the columns", await db.errors(readNames));
@@ -127,7 +137,12 @@ export const catalogue: readonly Behaviour[] = [
       accepted("INSERT", await db.errors(insert("b")));
       refused("UPDATE", await db.errors("UPDATE dbo.Server SET Seen = NULL WHERE ID = 1"), 229, 230);
       refused("DELETE", await db.errors("DELETE FROM dbo.Server WHERE ID = 1"), 229, 230);
-      refused("INSERT … WHERE NOT EXISTS", await db.errors("INSERT INTO dbo.Server (Name) SELECT N'c' WHERE NOT EXISTS (SELECT 1 FROM dbo.Server WHERE Name = N'c')"), 229, 230);
+      refused(
+        "INSERT … WHERE NOT EXISTS",
+        await db.errors("INSERT INTO dbo.Server (Name) SELECT N'c' WHERE NOT EXISTS (SELECT 1 FROM dbo.Server WHERE Name = N'c')"),
+        229,
+        230,
+      );
     },
   },
   {
@@ -135,17 +150,19 @@ export const catalogue: readonly Behaviour[] = [
     page: pages.hasPerms("Remarks"),
     run: async (place) => {
       const db = await place.sessionOf(await place.login("SELECT ON dbo.Server", "VIEW DEFINITION ON dbo.Binding"));
-      const asked = (table: string, permission: string): string => `HAS_PERMS_BY_NAME(QUOTENAME(N'dbo') + N'.' + QUOTENAME(N'${table}'), N'OBJECT', N'${permission}')`;
+      const asked = (table: string, permission: string): string =>
+        `HAS_PERMS_BY_NAME(QUOTENAME(N'dbo') + N'.' + QUOTENAME(N'${table}'), N'OBJECT', N'${permission}')`;
       const text = `SELECT ${asked("Server", "SELECT")} AS a, ${asked("Server", "DELETE")} AS b, ${asked("Binding", "VIEW DEFINITION")} AS c, ${asked("Nothing", "SELECT")} AS d`;
       same("values", await db.row(text), { a: 1, b: 0, c: 1, d: null });
     },
   },
   {
     title: "HAS_PERMS_BY_NAME tells of a column, the column's name without brackets",
-    page: pages.hasPerms("Examples: H"),
+    page: pages.hasPerms("H. Which columns of table T do I have SELECT permission on?"),
     run: async (place) => {
       const db = await place.sessionOf(await place.login("SELECT (ID, Name) ON dbo.Server", "UPDATE (Name) ON dbo.Server"));
-      const asked = (permission: string, column: string): string => `HAS_PERMS_BY_NAME(N'dbo.Server', N'OBJECT', N'${permission}', N'${column}', N'COLUMN')`;
+      const asked = (permission: string, column: string): string =>
+        `HAS_PERMS_BY_NAME(N'dbo.Server', N'OBJECT', N'${permission}', N'${column}', N'COLUMN')`;
       const text = `SELECT ${asked("SELECT", "Name")} AS a, ${asked("SELECT", "Guid")} AS b, ${asked("UPDATE", "Name")} AS c, ${asked("UPDATE", "Guid")} AS d, HAS_PERMS_BY_NAME(N'dbo.Server', N'OBJECT', N'SELECT') AS e`;
       same("values", await db.row(text), { a: 1, b: 0, c: 1, d: 0, e: 0 });
     },

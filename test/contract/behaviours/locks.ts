@@ -147,7 +147,8 @@ export const locks: readonly Behaviour[] = [
       const [one, other] = await two(place);
       await one.run(`${insert("b")} ${bindings(1, 1, 2)} ${bindings(2, 1, 2)}`);
       await one.run("BEGIN TRANSACTION; UPDATE dbo.Binding WITH (ROWLOCK) SET TaskID = 9 WHERE ServerID = 1 AND TaskID = 1");
-      const sweep = (hints: string): string => `DELETE TOP (1) d FROM dbo.Binding AS d WITH (${hints}) WHERE d.ServerID = 1 AND d.TaskID < 9`;
+      const sweep = (hints: string): string =>
+        `DELETE TOP (1) d FROM dbo.Binding AS d WITH (${hints}) WHERE d.ServerID = 1 AND d.TaskID < 9`;
       const plain = await other.ask(`${atOnce} ${sweep("READPAST, READCOMMITTEDLOCK")}`);
       same("errors and rows", [plain.errors, plain.rowsAffected], [[], [1]]);
       const three = await other.ask(`${atOnce} ${sweep("ROWLOCK, READPAST, READCOMMITTEDLOCK")}`);
@@ -157,7 +158,7 @@ export const locks: readonly Behaviour[] = [
   },
   {
     title: "A transaction that has deleted 2,000 bindings of one server lets others insert bindings of another",
-    page: pages.lockEscalation("Determine whether lock escalation is causing blocking"),
+    page: pages.lockEscalation("Lock escalation thresholds"),
     readers: either,
     run: async (place) => {
       const [one, other] = await two(place);

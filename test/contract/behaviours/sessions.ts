@@ -35,7 +35,7 @@ async function isHeld(db: Session, name: string): Promise<void> {
 export const sessions: readonly Behaviour[] = [
   {
     title: "What SET changes inside sp_executesql is undone at its end",
-    page: pages.setStatements("Considerations when you use the SET statements"),
+    page: pages.setStatements("Considerations When You Use the SET Statements"),
     run: async (place) => {
       const db = await place.session();
       accepted("SET", await db.errors("SET NOCOUNT, XACT_ABORT ON; SET LOCK_TIMEOUT 1234", { unused: int(1) }));
@@ -46,10 +46,11 @@ export const sessions: readonly Behaviour[] = [
   },
   {
     title: "SET before the statements of one sp_executesql holds for them, several options in one SET too",
-    page: pages.setStatements("Considerations when you use the SET statements"),
+    page: pages.setStatements("Considerations When You Use the SET Statements"),
     run: async (place) => {
       const db = await place.session();
-      const text = "SET NOCOUNT, XACT_ABORT ON; SET DEADLOCK_PRIORITY LOW; SET LOCK_TIMEOUT 1234; SET TRANSACTION ISOLATION LEVEL READ COMMITTED;";
+      const text =
+        "SET NOCOUNT, XACT_ABORT ON; SET DEADLOCK_PRIORITY LOW; SET LOCK_TIMEOUT 1234; SET TRANSACTION ISOLATION LEVEL READ COMMITTED;";
       const write = "BEGIN TRANSACTION; UPDATE dbo.Server SET Guid = NULL; COMMIT TRANSACTION;";
       same("sets", await db.sets(`${text} ${write} SELECT @@LOCK_TIMEOUT AS t`, { unused: int(1) }), [[{ t: 1234 }]]);
       await db.errors(`${text} BEGIN TRANSACTION; ${insert("b")} ${insert("b")} COMMIT TRANSACTION;`, { unused: int(1) });
@@ -90,7 +91,7 @@ export const sessions: readonly Behaviour[] = [
   },
   {
     title: "A refused row in TRY under XACT_ABORT dooms the transaction: XACT_STATE -1, 3930 on a write, 3998 at the end of the batch",
-    page: pages.tryCatch("Uncommittable transactions and XACT_STATE"),
+    page: pages.tryCatch("Uncommittable Transactions and XACT_STATE"),
     run: async (place) => {
       const db = await place.session();
       const doom = `SET XACT_ABORT ON; BEGIN TRANSACTION; BEGIN TRY ${insert("a")} END TRY BEGIN CATCH`;
@@ -132,7 +133,7 @@ export const sessions: readonly Behaviour[] = [
   },
   {
     title: "A table that is not there (208) stops the batch where it is reached, and no CATCH of the same batch sees it",
-    page: pages.tryCatch("Errors unaffected by a TRY...CATCH construct"),
+    page: pages.tryCatch("Errors Unaffected by a TRY...CATCH Construct"),
     run: async (place) => {
       const db = await place.session();
       const text = `BEGIN TRY ${insert("b")} SELECT 1 AS x FROM dbo.Nothing END TRY BEGIN CATCH SELECT 1 AS caught END CATCH`;
@@ -143,7 +144,7 @@ export const sessions: readonly Behaviour[] = [
   },
   {
     title: "More than 2,100 parameters are refused with 8003; 2,000 are not",
-    page: pages.maximumCapacity("Database Engine objects"),
+    page: pages.maximumCapacity("Database Engine Objects"),
     run: async (place) => {
       const db = await place.session();
       const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`p${i}`, int(i)]));
@@ -156,7 +157,11 @@ export const sessions: readonly Behaviour[] = [
     page: pages.lockTimeout("Arguments"),
     run: async (place) => {
       const [one, other] = [await holder(place), await place.session()];
-      refused("the write", await other.errors("SET LOCK_TIMEOUT 0; BEGIN TRANSACTION; UPDATE dbo.Server SET Seen = NULL WHERE Name = N'a'"), 1222);
+      refused(
+        "the write",
+        await other.errors("SET LOCK_TIMEOUT 0; BEGIN TRANSACTION; UPDATE dbo.Server SET Seen = NULL WHERE Name = N'a'"),
+        1222,
+      );
       same("open transactions", await other.row(open), { n: 1 });
       await one.run("ROLLBACK TRANSACTION");
       accepted("the write afterwards", await other.errors("UPDATE dbo.Server SET Seen = NULL WHERE Name = N'a'; COMMIT TRANSACTION"));
@@ -189,7 +194,7 @@ export const sessions: readonly Behaviour[] = [
   },
   {
     title: "A request that the client cancels leaves its transaction open without XACT_ABORT, and nothing of it with XACT_ABORT",
-    page: pages.blocking("Blocking caused by a sleeping SPID that has an uncommitted transaction"),
+    page: pages.blocking("Scenario 2: Blocking caused by a sleeping SPID that has an uncommitted transaction"),
     run: async (place) => {
       for (const [option, left] of [
         ["OFF", 1],
@@ -206,7 +211,7 @@ export const sessions: readonly Behaviour[] = [
   },
   {
     title: "The application name that a login gives is what APP_NAME says",
-    page: pages.appName("Remarks"),
+    page: pages.appName("APP_NAME (Transact-SQL)"),
     run: async (place) => {
       const db = await place.sessionOf(await place.login(), { applicationName: "webfarm-operator/0 shop/main" });
       same("APP_NAME", await db.row("SELECT APP_NAME() AS a"), { a: "webfarm-operator/0 shop/main" });

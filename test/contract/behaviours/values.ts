@@ -11,6 +11,10 @@ async function equal(db: Session, collation: string, a: string, b: string): Prom
   return rows?.[0]?.["n"] === 1;
 }
 
+/** One row with "a" in a column that ignores case and in one that does not. */
+const caseTable =
+  "CREATE TABLE dbo.Extra (I nvarchar(20) COLLATE Latin1_General_CI_AS NOT NULL, S nvarchar(20) COLLATE Latin1_General_CS_AS NOT NULL); INSERT INTO dbo.Extra (I, S) VALUES (N'a', N'a');";
+
 const canonical = "637AE912-50A6-861E-87DC-203A54F25910";
 
 export const values: readonly Behaviour[] = [
@@ -28,7 +32,7 @@ export const values: readonly Behaviour[] = [
   },
   {
     title: "NOT EXISTS with a row of VALUES keeps the rows that have no partner, also where the value is NULL",
-    page: pages.exists("Remarks"),
+    page: pages.exists("Using NOT EXISTS"),
     run: async (place) => {
       const db = await place.session();
       const text =
@@ -50,10 +54,13 @@ export const values: readonly Behaviour[] = [
   },
   {
     title: "COALESCE gives the first value that is not NULL",
-    page: pages.coalesce("Remarks"),
+    page: pages.coalesce("COALESCE (Transact-SQL)"),
     run: async (place) => {
       const db = await place.session();
-      const sets = await db.sets("SELECT COALESCE(@x, Name) AS a, COALESCE(@y, Name) AS b FROM dbo.Server", { x: name(null), y: name("z") });
+      const sets = await db.sets("SELECT COALESCE(@x, Name) AS a, COALESCE(@y, Name) AS b FROM dbo.Server", {
+        x: name(null),
+        y: name("z"),
+      });
       same("rows", sets, [[{ a: "a", b: "z" }]]);
     },
   },
@@ -69,7 +76,7 @@ export const values: readonly Behaviour[] = [
   },
   {
     title: "The collation of the column says what is equal: case (CI), accents (AI), width (without WS), the Turkish i, every bit (BIN2)",
-    page: pages.collations("Collation sets"),
+    page: pages.collations("Collation"),
     run: async (place) => {
       const db = await place.session();
       const cases: readonly (readonly [string, string, string, boolean])[] = [
@@ -88,18 +95,34 @@ export const values: readonly Behaviour[] = [
     },
   },
   {
-    title: "A parameter is compared in the collation of the column that it meets, directly or as a row of VALUES",
-    page: pages.collationPrecedence("Collation labels"),
+    title: "A parameter is compared in the collation of the column that it meets, and where COLLATE names one, in that",
+    page: pages.collationPrecedence("Collation Rules"),
     run: async (place) => {
       const db = await place.session();
-      await db.run("CREATE TABLE dbo.Extra (X nvarchar(20) COLLATE Latin1_General_CS_AS NOT NULL); INSERT INTO dbo.Extra (X) VALUES (N'a');");
-      for (const [table, column, expected] of [
-        ["dbo.Server", "Name", 1],
-        ["dbo.Extra", "X", 0],
+      await db.run(caseTable);
+      for (const [condition, expected] of [
+        ["I = @n", 1],
+        ["S = @n", 0],
+        ["I = @n COLLATE Latin1_General_CS_AS", 0],
+        ["S = @n COLLATE Latin1_General_CI_AS", 1],
+      ] as const)
+        same(`rows where ${condition}`, await db.sets(`SELECT COUNT(*) AS n FROM dbo.Extra WHERE ${condition}`, { n: name("A") }), [
+          [{ n: expected }],
+        ]);
+    },
+  },
+  {
+    title: "A parameter in a row of VALUES is compared like one that stands alone: in the collation of the column that it meets",
+    page: pages.collationPrecedence("Collation Labels"),
+    run: async (place) => {
+      const db = await place.session();
+      await db.run(caseTable);
+      for (const [column, expected] of [
+        ["I", 1],
+        ["S", 0],
       ] as const) {
-        const from = `FROM ${table} AS t INNER JOIN (VALUES (@n)) AS v (n) ON t.${column} = v.n`;
-        const sets = await db.sets(`SELECT COUNT(*) AS n ${from}; SELECT COUNT(*) AS n FROM ${table} WHERE ${column} = @n`, { n: name("A") });
-        same(`rows of ${table}`, sets, [[{ n: expected }], [{ n: expected }]]);
+        const text = `SELECT COUNT(*) AS n FROM dbo.Extra AS t INNER JOIN (VALUES (@n)) AS v (n) ON t.${column} = v.n`;
+        same(`rows joined on ${column}`, await db.sets(text, { n: name("A") }), [[{ n: expected }]]);
       }
     },
   },
@@ -108,13 +131,13 @@ export const values: readonly Behaviour[] = [
     page: pages.errors0("468"),
     run: async (place) => {
       const db = await place.session();
-      await db.run("CREATE TABLE dbo.Extra (X nvarchar(20) COLLATE Latin1_General_CS_AS NOT NULL)");
-      refused("the join", await db.errors("SELECT 1 AS x FROM dbo.Server AS s INNER JOIN dbo.Extra AS e ON e.X = s.Name"), 468);
+      await db.run(caseTable);
+      refused("the comparison", await db.errors("SELECT 1 AS x FROM dbo.Extra WHERE I = S"), 468);
     },
   },
   {
     title: "Text that is too long for a variable or a CAST is cut, without an error",
-    page: pages.castAndConvert("Truncate and round results"),
+    page: pages.castAndConvert("Truncating and rounding results"),
     run: async (place) => {
       const db = await place.session();
       const text = "DECLARE @n NVARCHAR(3) = N'abcdef'; SELECT @n AS n, CAST(CAST(N'abcdef' AS NVARCHAR(MAX)) AS NVARCHAR(4)) AS c";
@@ -123,7 +146,7 @@ export const values: readonly Behaviour[] = [
   },
   {
     title: "datetime counts in steps of 1/300 s: .001 becomes .000, .005 becomes .007, .999 the next second",
-    page: pages.datetime("Rounding of datetime fractional second precision"),
+    page: pages.datetime("Rounding of datetime Fractional Second Precision"),
     run: async (place) => {
       const db = await place.session();
       const kept = async (fraction: string): Promise<unknown> =>
@@ -148,7 +171,7 @@ export const values: readonly Behaviour[] = [
   },
   {
     title: "The driver makes numbers of int, true and false of bit, null of NULL, and sends them so",
-    page: pages.bit("Remarks"),
+    page: pages.bit("bit (Transact-SQL)"),
     run: async (place) => {
       const db = await place.session();
       const sets = await db.sets(
@@ -168,7 +191,7 @@ export const values: readonly Behaviour[] = [
   },
   {
     title: "ORDER BY gives the order of the key, whatever the order in which rows were inserted",
-    page: pages.orderBy("Best practices"),
+    page: pages.orderBy("SELECT - ORDER BY Clause (Transact-SQL)"),
     run: async (place) => {
       const db = await place.session();
       await db.run(insert("d", "c", "b"));

@@ -9,10 +9,10 @@ export const namesNow = "SELECT Name FROM dbo.Server ORDER BY Name";
 export const writes: readonly Behaviour[] = [
   {
     title: "An INSERT of several rows of which one is refused inserts none of them",
-    page: pages.locking("Autocommit Transactions"),
+    page: pages.locking("Errors During Transaction Processing"),
     run: async (place) => {
       const db = await place.session();
-      refused("the INSERT", await db.errors(insert("b", "A")), 2601);
+      refused("the INSERT", await db.errors(insert("b", "a")), 2601);
       same("names", await db.column(namesNow), ["a"]);
     },
   },
@@ -22,7 +22,9 @@ export const writes: readonly Behaviour[] = [
     run: async (place) => {
       const db = await place.session();
       refused("a name that is there", await db.errors(insert("a")), 2601);
-      await db.run("INSERT INTO dbo.Binding (ServerID, TaskID) VALUES (1, 1); CREATE TABLE dbo.Extra (X int NOT NULL CONSTRAINT UQ_Extra UNIQUE)");
+      await db.run(
+        "INSERT INTO dbo.Binding (ServerID, TaskID) VALUES (1, 1); CREATE TABLE dbo.Extra (X int NOT NULL CONSTRAINT UQ_Extra UNIQUE)",
+      );
       refused("a key that is there", await db.errors("INSERT INTO dbo.Binding (ServerID, TaskID) VALUES (1, 1)"), 2627);
       refused("a value that is there", await db.errors("INSERT INTO dbo.Extra (X) VALUES (1), (1)"), 2627);
     },
@@ -54,7 +56,7 @@ export const writes: readonly Behaviour[] = [
   },
   {
     title: "A disabled foreign key refuses nothing, and sys.foreign_keys says that it is disabled",
-    page: pages.disableForeignKeys("Disable foreign key constraints with INSERT and UPDATE statements"),
+    page: pages.disableForeignKeys("Limitations and Restrictions"),
     run: async (place) => {
       const db = await place.session();
       const state = "SELECT CAST(is_disabled AS INT) AS d FROM sys.foreign_keys WHERE name = N'FK_Binding_Server'";
@@ -66,13 +68,14 @@ export const writes: readonly Behaviour[] = [
   },
   {
     title: "A foreign key that is enabled without a look at the old rows (untrusted) refuses new ones with 547",
-    page: pages.foreignKeys("is_not_trusted"),
+    page: pages.foreignKeys("sys.foreign_keys (Transact-SQL)"),
     run: async (place) => {
       const db = await place.session();
       await db.run("ALTER TABLE dbo.Binding NOCHECK CONSTRAINT FK_Binding_Server");
       await db.run("INSERT INTO dbo.Binding (ServerID, TaskID) VALUES (99, 1)");
       await db.run("ALTER TABLE dbo.Binding WITH NOCHECK CHECK CONSTRAINT FK_Binding_Server");
-      const state = "SELECT CAST(is_disabled AS INT) AS d, CAST(is_not_trusted AS INT) AS n FROM sys.foreign_keys WHERE name = N'FK_Binding_Server'";
+      const state =
+        "SELECT CAST(is_disabled AS INT) AS d, CAST(is_not_trusted AS INT) AS n FROM sys.foreign_keys WHERE name = N'FK_Binding_Server'";
       same("its state", await db.row(state), { d: 0, n: 1 });
       refused("a binding of nobody", await db.errors("INSERT INTO dbo.Binding (ServerID, TaskID) VALUES (98, 1)"), 547);
     },
@@ -97,7 +100,7 @@ export const writes: readonly Behaviour[] = [
   },
   {
     title: "A trigger that rolls back ends the batch with 3609, and one that raises an error says its number; the row is not there",
-    page: pages.createTrigger("Remarks"),
+    page: pages.errors3000("3609"),
     run: async (place) => {
       const db = await place.session();
       await db.run("CREATE TRIGGER dbo.TR_Server ON dbo.Server AFTER INSERT AS ROLLBACK TRANSACTION;");
@@ -122,7 +125,7 @@ export const writes: readonly Behaviour[] = [
   },
   {
     title: "An UPDATE or DELETE with a join touches and counts each row once, however many rows it is joined with",
-    page: pages.update("Best practices"),
+    page: pages.delete("Best Practices"),
     run: async (place) => {
       const db = await place.session();
       const joined = "FROM dbo.Server AS s INNER JOIN (VALUES (1), (1)) AS v (i) ON v.i = s.ID";
@@ -166,7 +169,7 @@ export const writes: readonly Behaviour[] = [
   },
   {
     title: "A DELETE joined with SELECT TOP (n) … WHERE key > @after ORDER BY key deletes the next n by key",
-    page: pages.top("Limitations and restrictions"),
+    page: pages.top("Limitations and Restrictions"),
     run: async (place) => {
       const db = await place.session();
       await db.run("INSERT INTO dbo.Binding (ServerID, TaskID) VALUES (1, 4), (1, 2), (1, 5), (1, 1), (1, 3)");
@@ -178,7 +181,7 @@ export const writes: readonly Behaviour[] = [
   },
   {
     title: "INSERT … SELECT of no rows inserts none and is no error",
-    page: pages.insert("Inserting data from other tables"),
+    page: pages.insert("Inserting Data from Other Tables"),
     run: async (place) => {
       const db = await place.session();
       const reply = await db.ask("INSERT INTO dbo.Server (Name) SELECT v.n FROM (VALUES (N'b')) AS v (n) WHERE v.n IS NULL");
@@ -187,12 +190,15 @@ export const writes: readonly Behaviour[] = [
   },
   {
     title: "More than 1,000 rows of VALUES are refused with 10738 in an INSERT, and taken as a derived table",
-    page: pages.valueConstructor("Limitations and restrictions"),
+    page: pages.valueConstructor("Limitations and Restrictions"),
     run: async (place) => {
       const db = await place.session();
       const rows = Array.from({ length: 1001 }, (_, task) => `(1, ${task})`).join(", ");
       refused("VALUES of the INSERT", await db.errors(`INSERT INTO dbo.Binding (ServerID, TaskID) VALUES ${rows}`), 10738);
-      accepted("the derived table", await db.errors(`INSERT INTO dbo.Binding (ServerID, TaskID) SELECT v.s, v.t FROM (VALUES ${rows}) AS v (s, t)`));
+      accepted(
+        "the derived table",
+        await db.errors(`INSERT INTO dbo.Binding (ServerID, TaskID) SELECT v.s, v.t FROM (VALUES ${rows}) AS v (s, t)`),
+      );
       same("rows", await db.column("SELECT COUNT(*) FROM dbo.Binding"), [1001]);
     },
   },

@@ -175,6 +175,6 @@ export const metadataFunctions: Readonly<Record<string, FunctionDefinition>> = {
   QUOTENAME: {
     operands: [1, 1],
     type: () => words,
-    evaluate: ([text = null]) => (typeof text === "string" ? `[${text.replaceAll("]", "]]")}]` : null),
+    evaluate: ([text = null]) => (typeof text === "string" && text.length <= 128 ? `[${text.replaceAll("]", "]]")}]` : null),
   },
 };

@@ -64,6 +64,8 @@ test.each([
   ["REPLACE(N'aXbx', N'x', N'-')", "a-b-"],
   ["REPLICATE(N'ab', 3)", "ababab"],
   ["QUOTENAME(N'a]b')", "[a]]b]"],
+  ["LEN(QUOTENAME(REPLICATE(N'x', 128)))", 130],
+  ["QUOTENAME(REPLICATE(N'x', 129))", null],
   ["DATEDIFF(minute, N'2020-01-01T00:00:59', N'2020-01-01T00:01:00')", 1],
   ["CONVERT(nvarchar(10), DATEADD(month, 1, CAST(N'2020-01-31' AS datetime2)), 126)", "2020-02-29"],
   ["CASE 2 WHEN 1 THEN N'one' WHEN 2 THEN N'two' END", "two"],
