@@ -18,6 +18,8 @@ export interface TestDatabaseOptions {
   readonly collation?: string;
   /** Of the server that is started where MSSQL_URL names none. */
   readonly tls?: DatabaseServerOptions["tls"];
+  /** Of the same: who logs in with which token. */
+  readonly identities?: DatabaseServerOptions["identities"];
   readonly engine?: Omit<EngineOptions, "adminPassword">;
 }
 
@@ -117,7 +119,8 @@ async function query<Row>(pool: mssql.ConnectionPool, sql: string, parameters: R
 
 async function startHost(options: TestDatabaseOptions): Promise<Host> {
   const engine = createEngine(options.engine);
-  const server = await startDatabaseServer({ engine, tls: options.tls ?? "supported" });
+  const { tls = "supported", identities } = options;
+  const server = await startDatabaseServer({ engine, tls, ...(identities !== undefined && { identities }) });
   return {
     real: false,
     host: server.host,
