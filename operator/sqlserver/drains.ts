@@ -45,7 +45,10 @@ export function drainAfter(
   { rows, sizes: ofCompany }: Company<unknown>,
   answer: { readonly bindings: number; readonly reached: number | null },
 ): Drain {
-  if (rows.length > 1) return { size: ofCompany.filter((size) => size < rows.length).at(-1) ?? 1, after: 0 };
+  if (rows.length > 1) {
+    const taken = ofCompany.find((size) => size >= rows.length) ?? Math.max(...ofCompany);
+    return { size: ofCompany.filter((size) => size < taken).at(-1) ?? 1, after: 0 };
+  }
   // Fewer than a request takes: the end was reached, what is left came in behind and is found from the front.
   return { size: 1, after: answer.bindings < limits.bindings ? 0 : (answer.reached ?? 0) };
 }

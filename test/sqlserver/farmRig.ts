@@ -1,4 +1,5 @@
 // A Kentico database with the operator's own login and grants, opened as the operator opens it. For tests of this folder only.
+import mssql from "mssql";
 import { systemClock } from "../../operator/controller/clock.ts";
 import type { Clock } from "../../operator/controller/clock.ts";
 import type { Logger } from "../../operator/controller/logger.ts";
@@ -52,8 +53,16 @@ export interface FarmRig {
   rows(): Promise<readonly ServerRow[]>;
   /** Rows that others made, enabled: name, mark or NULL, URL where the table has one. */
   insert(...servers: readonly (readonly [name: string, guid: string | null, url?: string])[]): Promise<void>;
+  /** Runs a text in a transaction of a session of its own, which stays open until it is committed. */
+  begin(sql: string): Promise<{ commit(): Promise<void> }>;
   /** So many tasks bound to that server. */
   bind(serverID: number, count: number): Promise<void>;
+  /** A ping of that server, of now. */
+  ping(serverID: number): Promise<void>;
+  /** As text, to the last digit. */
+  pingsOf(serverID: number): Promise<readonly string[]>;
+  /** Sets ServerLastModified of all rows; without a moment: which rows still have the one that was set last, by ServerID. */
+  modified(moment?: string): Promise<readonly boolean[]>;
   count(table: string): Promise<number>;
   close(): Promise<void>;
 }
@@ -85,6 +94,7 @@ export async function openFarm({
     if (use.kind === "refused") throw new Error(use.problem.message);
     return use.database;
   };
+  let lastModified = "";
   const isThere = (column: string): boolean => catalogues[version].some((one) => one.column === column);
   const asked = async (sql: string): Promise<readonly Record<string, unknown>[]> => await test.adminQuery(sql);
   return {
@@ -122,6 +132,18 @@ export async function openFarm({
         );
       }
     },
+    begin: async (sql) => {
+      const pool = await new mssql.ConnectionPool({ ...test.config(), pool: { min: 1, max: 1 } }).connect();
+      const transaction = new mssql.Transaction(pool);
+      await transaction.begin();
+      await transaction.request().batch(sql);
+      return {
+        commit: async () => {
+          await transaction.commit();
+          await pool.close();
+        },
+      };
+    },
     bind: async (serverID, count) => {
       for (let at = 0; at < count; at += 500) {
         const size = Math.min(500, count - at);
@@ -130,6 +152,25 @@ export async function openFarm({
         const bindings = tasks.slice(-size).map((task) => `(${serverID}, ${String(task["TaskID"])})`);
         await asked(`INSERT INTO [dbo].[CMS_WebFarmServerTask] ([ServerID], [TaskID]) VALUES ${bindings.join(", ")};`);
       }
+    },
+    ping: async (serverID) => {
+      await asked(`INSERT INTO [dbo].[CMS_WebFarmServerMonitoring] ([ServerID], [ServerPing]) VALUES (${serverID}, GETDATE());`);
+    },
+    pingsOf: async (serverID) =>
+      (
+        await asked(
+          `SELECT CONVERT(NVARCHAR(40), [ServerPing], 121) AS [ping] FROM [dbo].[CMS_WebFarmServerMonitoring] WHERE [ServerID] = ${serverID} ORDER BY [WebFarmServerMonitoringID];`,
+        )
+      ).map(({ ping }) => String(ping)),
+    modified: async (moment) => {
+      if (moment !== undefined) {
+        lastModified = moment;
+        await asked(`UPDATE [dbo].[CMS_WebFarmServer] SET [ServerLastModified] = '${moment}';`);
+      }
+      const rows = await asked(
+        `SELECT CASE WHEN [ServerLastModified] = '${lastModified}' THEN 1 ELSE 0 END AS [isSame] FROM [dbo].[CMS_WebFarmServer] ORDER BY [ServerID];`,
+      );
+      return rows.map(({ isSame }) => isSame === 1);
     },
     count: async (table) => Number((await asked(`SELECT COUNT(*) AS [number] FROM [dbo].[${table}];`))[0]?.["number"]),
     close: async () => {
