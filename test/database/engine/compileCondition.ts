@@ -19,18 +19,32 @@ export interface Equality {
   readonly slotsOfValue: ReadonlySet<number>;
   readonly key: (frame: Frame) => string | undefined;
 }
+/** `column > value` or `column <= value` of integers; undefined where the value is NULL and nothing can be so. */
+export interface Bound {
+  readonly slot: number;
+  readonly index: number;
+  readonly slotsOfValue: ReadonlySet<number>;
+  readonly end: "above" | "upTo";
+  readonly value: (frame: Frame) => number | bigint | undefined;
+}
 export interface CompiledCondition {
   readonly test: Test;
   readonly slots: ReadonlySet<number>;
   readonly equalities: readonly Equality[];
+  readonly bounds: readonly Bound[];
 }
 
 export function compileCondition(node: Condition, scope: Scope): CompiledCondition {
-  const equalities: Equality[] = [];
+  const found: Found = { equalities: [], bounds: [] };
   const { result: test, slots } = scope.binding.tracking(() =>
-    node.kind === "compare" ? compileComparison(node, scope, equalities) : compileTest(node, scope),
+    node.kind === "compare" ? compileComparison(node, scope, found) : compileTest(node, scope),
   );
-  return { test, slots, equalities };
+  return { test, slots, ...found };
+}
+
+interface Found {
+  readonly equalities: Equality[];
+  readonly bounds: Bound[];
 }
 
 /** The parts of a condition that all must hold. */
@@ -40,7 +54,7 @@ export const conjuncts = (node: Condition | undefined): readonly Condition[] =>
 function compileTest(node: Condition, scope: Scope): Test {
   switch (node.kind) {
     case "compare":
-      return compileComparison(node, scope, []);
+      return compileComparison(node, scope);
     case "and": {
       const [left, right] = [compileTest(node.left, scope), compileTest(node.right, scope)];
       return (frame) => {
@@ -77,8 +91,8 @@ function compileTest(node: Condition, scope: Scope): Test {
       return (frame) => evaluate(frame) === null;
     }
     case "between": {
-      const low = compileComparison({ kind: "compare", operator: ">=", left: node.operand, right: node.low }, scope, []);
-      const high = compileComparison({ kind: "compare", operator: "<=", left: node.operand, right: node.high }, scope, []);
+      const low = compileComparison({ kind: "compare", operator: ">=", left: node.operand, right: node.low }, scope);
+      const high = compileComparison({ kind: "compare", operator: "<=", left: node.operand, right: node.high }, scope);
       return (frame) => {
         const [first, second] = [low(frame), high(frame)];
         return first === false || second === false ? false : first === null || second === null ? null : true;
@@ -106,16 +120,21 @@ const operations: Readonly<Record<Comparison, string>> = {
   ">=": "greater than or equal to",
 };
 
-function compileComparison(node: Extract<Condition, { kind: "compare" }>, scope: Scope, equalities: Equality[]): Test {
+function compileComparison(node: Extract<Condition, { kind: "compare" }>, scope: Scope, found?: Found): Test {
   const { result: left, slots: leftSlots } = scope.binding.tracking(() => compileExpression(node.left, scope));
   const { result: right, slots: rightSlots } = scope.binding.tracking(() => compileExpression(node.right, scope));
   const { type, operands } = meet([left, right]);
   const collated = type.name === "nvarchar" ? meetCollations([left, right], operations[node.operator]) : undefined;
   const collation = type.name === "nvarchar" ? (collated?.collation ?? scope.binding.database.collation) : undefined;
   const [a, b] = [at(operands, 0).evaluate, at(operands, 1).evaluate];
-  if (node.operator === "=") {
-    addEquality(equalities, { of: left, value: at(operands, 1), slotsOfValue: rightSlots, collation });
-    addEquality(equalities, { of: right, value: at(operands, 0), slotsOfValue: leftSlots, collation });
+  if (found !== undefined) {
+    const halves: readonly Half[] = [
+      { of: left, value: at(operands, 1), slotsOfValue: rightSlots, collation },
+      { of: right, value: at(operands, 0), slotsOfValue: leftSlots, collation },
+    ];
+    if (node.operator === "=") for (const half of halves) addEquality(found.equalities, half);
+    else if (node.operator === ">" || node.operator === "<=")
+      addBound(found.bounds, at(halves, 0), node.operator === ">" ? "above" : "upTo");
   }
   const decide = verdict[node.operator];
   return (frame) => {
@@ -141,6 +160,13 @@ function addEquality(equalities: Equality[], { of, value, slotsOfValue, collatio
     return result === null ? undefined : keyOf(result, collation);
   };
   equalities.push({ ...of.column, slotsOfValue, key });
+}
+
+function addBound(bounds: Bound[], { of, value, slotsOfValue }: Half, end: Bound["end"]): void {
+  const isInteger = ({ type }: Compiled): boolean => type.name === "int" || type.name === "bigint";
+  if (of.column === undefined || !isInteger(of) || !isInteger(value) || slotsOfValue.has(of.column.slot)) return;
+  const { evaluate } = value;
+  bounds.push({ ...of.column, slotsOfValue, end, value: (frame) => (evaluate(frame) as number | bigint | null) ?? undefined });
 }
 
 function compileIn(operand: Expression, list: readonly Expression[] | { readonly kind: "query" }, scope: Scope): Test {

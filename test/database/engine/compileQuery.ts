@@ -113,7 +113,7 @@ const hasAggregate = (node: unknown): boolean => {
 };
 
 function compileSelect(select: Select, orderBy: readonly OrderItem[], scope: Scope, own: Set<number>): CompiledSelect {
-  const join = compileJoin(select.from, select.where, scope);
+  const { join, risesBy } = compileJoin(select.from, select.where, scope);
   for (const source of scope.sources) own.add(source.slot);
   const grouped = select.groupBy.length > 0 || select.having !== undefined || hasAggregate([select.items, orderBy]);
   const aggregates: Aggregate[] = [];
@@ -125,7 +125,16 @@ function compileSelect(select: Select, orderBy: readonly OrderItem[], scope: Sco
   const sorts = orderBy.map((order) => compileSort(order, items, select, scope));
   const top = select.top === undefined ? undefined : topOf(compileExpression(select.top, scope));
   const visit: Visit = grouped ? groupRows({ join, groupBy, aggregates, having, database: scope.binding.database }) : join;
-  const run = (frame: Frame): readonly Row[] => collect({ visit, items, sorts, distinct: select.distinct, limit: top?.(frame) }, frame);
+  const [sort] = sorts;
+  const isInOrder =
+    !grouped &&
+    risesBy !== undefined &&
+    sorts.length === 1 &&
+    sort?.descending === false &&
+    sort.compiled.column?.slot === risesBy.slot &&
+    sort.compiled.column.index === risesBy.index;
+  const run = (frame: Frame): readonly Row[] =>
+    collect({ visit, items, sorts, distinct: select.distinct, limit: top?.(frame), isInOrder }, frame);
   return { items, run, exists: (frame) => anyRow(visit, frame) };
 }
 export type Visit = Join;
@@ -185,16 +194,18 @@ interface Collection {
   readonly sorts: readonly Sort[];
   readonly distinct: boolean;
   readonly limit: number | undefined;
+  /** The rows are visited in the order that `sorts` asks for: the first ones are those that are wanted. */
+  readonly isInOrder: boolean;
 }
 
-function collect({ visit, items, sorts, distinct, limit }: Collection, frame: Frame): readonly Row[] {
+function collect({ visit, items, sorts, distinct, limit, isInOrder }: Collection, frame: Frame): readonly Row[] {
   const rows: { readonly row: Row; readonly keys: Row }[] = [];
   const seen = new Set<string>();
   visit(frame, () => {
     const row = items.map((item) => item.compiled.evaluate(frame));
     if (distinct && !isNew(seen, row, items)) return "on";
     rows.push({ row, keys: sorts.map((sort) => sort.compiled.evaluate(frame)) });
-    return "on";
+    return isInOrder && limit !== undefined && rows.length >= limit ? "stop" : "on";
   });
   shuffle(rows, frame.session.server.options.random);
   if (sorts.length > 0) {

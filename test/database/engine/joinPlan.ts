@@ -1,7 +1,7 @@
 // The order in which the sources of a FROM are read, and by which lookups: first rows given with the statement, then tables by
 // equality. It keeps a LEFT JOIN after everything its ON speaks of.
 import { compileCondition, conjuncts } from "./compileCondition.ts";
-import type { CompiledCondition, Equality } from "./compileCondition.ts";
+import type { Bound, CompiledCondition, Equality } from "./compileCondition.ts";
 import type { Frame, Test } from "./compiled.ts";
 import { compileQuery } from "./compileQuery.ts";
 import { compileExpression, meet, meetCollations } from "./compileExpression.ts";
@@ -20,12 +20,20 @@ interface Step {
   readonly source: Source;
   readonly left: boolean;
   readonly lookup: { readonly columns: readonly number[]; readonly keys: readonly Equality["key"][] } | undefined;
+  /** The rows of the lookup in the order of the next column of a unique key. */
+  readonly rising: { readonly by: number; readonly bounds: readonly Bound[] } | undefined;
   readonly tests: readonly Test[]; // of the join
   readonly filters: readonly Test[]; // after it: of WHERE, where this is a LEFT JOIN
 }
 
+export interface JoinPlan {
+  readonly join: Join;
+  /** The one source's rows come in the order of this column, no two with the same value. */
+  readonly risesBy: { readonly slot: number; readonly index: number } | undefined;
+}
+
 /** Adds the sources to the scope and plans the join of them under ON and WHERE. */
-export function compileJoin(from: readonly FromItem[], where: Condition | undefined, scope: Scope): Join {
+export function compileJoin(from: readonly FromItem[], where: Condition | undefined, scope: Scope): JoinPlan {
   const joined = from.map((item) => ({ item, source: addSource(item.source, scope) }));
   const inner = joined.filter(({ item }) => item.join === "inner");
   const left = joined.filter(({ item }) => item.join === "left");
@@ -35,10 +43,16 @@ export function compileJoin(from: readonly FromItem[], where: Condition | undefi
   const constant = pool.filter((condition) => ![...condition.slots].some((slot) => own.has(slot)));
   const varying = pool.filter((condition) => !constant.includes(condition));
   const sources = { inner: inner.map((one) => one.source), left: left.map((one) => one.source) };
-  return runner(
-    constant.map((one) => one.test),
-    planSteps({ ...sources, pool: varying, ons, own }),
-  );
+  const steps = planSteps({ ...sources, pool: varying, ons, own });
+  const [first, second] = steps;
+  const rising = second === undefined ? first?.rising : undefined;
+  return {
+    join: runner(
+      constant.map((one) => one.test),
+      steps,
+    ),
+    risesBy: first === undefined || rising === undefined ? undefined : { slot: first.source.slot, index: rising.by },
+  };
 }
 
 interface Parts {
@@ -70,14 +84,29 @@ function planSteps({ inner, left, pool, ons, own }: Parts): readonly Step[] {
     const source = remaining.reduce((best, one) => (rank(one) < rank(best) ? one : best));
     remaining.splice(remaining.indexOf(source), 1);
     const lookup = lookupBy(equalitiesFor(source, waiting));
+    const bounds = [...waiting].flatMap((condition) => condition.bounds.filter((one) => isReady(one.slotsOfValue)));
     bound.add(source.slot);
-    steps.push({ source, left: false, lookup, tests: ready().map((one) => one.test), filters: [] });
+    steps.push({
+      source,
+      left: false,
+      lookup,
+      rising: risingBy(source, lookup, bounds),
+      tests: ready().map((one) => one.test),
+      filters: [],
+    });
   }
   for (const source of left) {
     const on = ons.get(source) ?? [];
     const lookup = lookupBy(equalitiesFor(source, on));
     bound.add(source.slot);
-    steps.push({ source, left: true, lookup, tests: on.map((one) => one.test), filters: ready().map((one) => one.test) });
+    steps.push({
+      source,
+      left: true,
+      lookup,
+      rising: undefined,
+      tests: on.map((one) => one.test),
+      filters: ready().map((one) => one.test),
+    });
   }
   return steps;
 }
@@ -88,7 +117,18 @@ function lookupBy(equalities: readonly Equality[]): Step["lookup"] {
   return columns.length === 0 ? undefined : { columns, keys: columns.map((column) => byColumn.get(column) ?? (() => undefined)) };
 }
 
-function rowsOf({ source, lookup }: Step, frame: Frame): Iterable<Row> {
+/** Where the lookup is the beginning of a unique key, and there is a bound for its last column, an integer. */
+function risingBy({ slot, table }: Source, lookup: Step["lookup"], bounds: readonly Bound[]): Step["rising"] {
+  if (table === undefined || lookup === undefined) return undefined;
+  const by = table.indexes
+    .filter(({ unique, columns }) => unique && columns.length === lookup.columns.length + 1)
+    .filter(({ columns }) => columns.slice(0, -1).every((column) => lookup.columns.includes(column)))
+    .map(({ columns }) => at(columns, columns.length - 1))
+    .find((column) => bounds.some((one) => one.slot === slot && one.index === column) && table.columns[column]?.nullable === false);
+  return by === undefined ? undefined : { by, bounds: bounds.filter((one) => one.slot === slot && one.index === by) };
+}
+
+function rowsOf({ source, lookup, rising }: Step, frame: Frame): Iterable<Row> {
   const rows = source.rows(frame);
   if (lookup === undefined) return rows.all();
   const keys: string[] = [];
@@ -97,7 +137,15 @@ function rowsOf({ source, lookup }: Step, frame: Frame): Iterable<Row> {
     if (value === undefined) return [];
     keys.push(value);
   }
-  return rows.find(lookup.columns, keys.length === 1 ? at(keys, 0) : joinKeys(keys));
+  const key = keys.length === 1 ? at(keys, 0) : joinKeys(keys);
+  if (rising === undefined) return rows.find(lookup.columns, key);
+  const range: { above?: number | bigint; upTo?: number | bigint } = {};
+  for (const { end, value } of rising.bounds) {
+    const limit = value(frame);
+    if (limit === undefined) return [];
+    range[end] ??= limit; // the others are tested row by row
+  }
+  return rows.findRising(lookup.columns, key, rising.by, { above: range.above, upTo: range.upTo });
 }
 
 /** `constant` are the conditions that no row can change: tested once, and all there is where nothing is read. */

@@ -3,6 +3,7 @@
 import type { SqlType, SqlValue } from "../session.ts";
 import type { Collation } from "./collation.ts";
 import { at } from "./errors.ts";
+import { type Range, Rising } from "./rising.ts";
 import type { Expression } from "./syntax.ts";
 import { keyOf } from "./types.ts";
 
@@ -20,6 +21,8 @@ export interface RowSource {
   readonly size: number;
   all(): Iterable<Row>;
   find(columns: readonly number[], key: string): Iterable<Row>;
+  /** As `find`, in the order of the integers in the column `by`, which are not NULL. */
+  findRising(columns: readonly number[], key: string, by: number, range: Range): Iterable<Row>;
 }
 
 export const keyOfColumns = (row: Row, columns: readonly number[], shapes: readonly ColumnShape[]): string =>
@@ -34,9 +37,16 @@ interface Lookup {
   readonly buckets: Map<string, Bucket>;
 }
 
+interface RisingLookup {
+  readonly columns: readonly number[];
+  readonly by: number;
+  readonly runs: Map<string, Rising>;
+}
+
 /** Lookups come into being when first asked for, and are kept up from then on. */
 class Lookups {
   readonly #lookups = new Map<string, Lookup>();
+  readonly #rising = new Map<string, RisingLookup>();
   readonly #shapes: readonly ColumnShape[];
   constructor(shapes: readonly ColumnShape[]) {
     this.#shapes = shapes;
@@ -52,16 +62,34 @@ class Lookups {
     const bucket = lookup.buckets.get(key);
     return bucket === undefined ? [] : bucket instanceof Set ? bucket : [bucket];
   }
+  findRising(rows: Iterable<Row>, { columns, by }: Omit<RisingLookup, "runs">, key: string, range: Range): Iterable<Row> {
+    const name = `${columns.join()} ${by}`;
+    let lookup = this.#rising.get(name);
+    if (lookup === undefined) {
+      lookup = { columns, by, runs: new Map() };
+      this.#rising.set(name, lookup);
+      for (const row of rows) this.#runOf(lookup, row).add(row);
+    }
+    return lookup.runs.get(key)?.within(range) ?? [];
+  }
   add(row: Row): void {
     for (const lookup of this.#lookups.values()) this.#put(lookup, row);
+    for (const lookup of this.#rising.values()) this.#runOf(lookup, row).add(row);
   }
   remove(row: Row): void {
+    for (const lookup of this.#rising.values()) this.#runOf(lookup, row).remove(row);
     for (const { columns, buckets } of this.#lookups.values()) {
       const key = keyOfColumns(row, columns, this.#shapes);
       const bucket = buckets.get(key);
       if (bucket instanceof Set) bucket.delete(row);
       else buckets.delete(key);
     }
+  }
+  #runOf({ columns, by, runs }: RisingLookup, row: Row): Rising {
+    const key = keyOfColumns(row, columns, this.#shapes);
+    const run = runs.get(key) ?? new Rising(by);
+    runs.set(key, run);
+    return run;
   }
   #put({ columns, buckets }: Lookup, row: Row): void {
     const key = keyOfColumns(row, columns, this.#shapes);
@@ -87,6 +115,9 @@ export class FrozenRows implements RowSource {
   }
   find(columns: readonly number[], key: string): Iterable<Row> {
     return this.#lookups.find(this.#rows, columns, key);
+  }
+  findRising(columns: readonly number[], key: string, by: number, range: Range): Iterable<Row> {
+    return this.#lookups.findRising(this.#rows, { columns, by }, key, range);
   }
 }
 
@@ -143,6 +174,9 @@ export class Table implements RowSource {
   }
   find(columns: readonly number[], key: string): Iterable<Row> {
     return this.#lookups.find(this.#rows, columns, key);
+  }
+  findRising(columns: readonly number[], key: string, by: number, range: Range): Iterable<Row> {
+    return this.#lookups.findRising(this.#rows, { columns, by }, key, range);
   }
   put(row: Row): void {
     this.#rows.add(row);

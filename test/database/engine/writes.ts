@@ -188,7 +188,7 @@ function compileTarget(write: Exclude<WriteSyntax, { kind: "insert" }>, scope: S
     join: "inner",
     on: undefined,
   };
-  const join = compileJoin(write.from.length === 0 ? [alone] : write.from, write.where, scope);
+  const { join } = compileJoin(write.from.length === 0 ? [alone] : write.from, write.where, scope);
   const key = database.key(write.target.name);
   const named = database.findTable(write.target.schema, write.target.name);
   const source =
@@ -200,13 +200,19 @@ function compileTarget(write: Exclude<WriteSyntax, { kind: "insert" }>, scope: S
   return { source, table, join };
 }
 
+/** TOP takes any rows: so many are looked at that chance has a choice, and never all of a large table. */
+const choiceFor = (limit: number): number => 2 * limit + 100;
+
 /** Each row of the target once, however often it was joined; which of its partners is left to chance. */
 function matches({ source, join }: Target, limit: number | undefined, frame: Frame, each: () => SqlValue[]): ReadonlyMap<Row, SqlValue[]> {
   const found: [Row, SqlValue[]][] = [];
+  const seen = new Set<Row>();
   join(frame, () => {
     const row = frame.rows[source.slot];
-    if (row !== undefined) found.push([row, each()]);
-    return "on";
+    if (row === undefined) return "on";
+    found.push([row, each()]);
+    if (limit === undefined) return "on";
+    return seen.add(row).size >= choiceFor(limit) ? "stop" : "on";
   });
   const distinct = new Map(shuffle(found, frame.session.server.options.random));
   return limit === undefined || distinct.size <= limit ? distinct : new Map([...distinct].slice(0, limit));
