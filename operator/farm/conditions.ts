@@ -3,6 +3,8 @@
 
 import { approveAnnotation } from "./approval.ts";
 import type { Publication } from "./approval.ts";
+import { enabledRows, mostServers } from "./limit.ts";
+import { kinship } from "./mark.ts";
 import type { Condition, DatabaseProblem } from "./model.ts";
 import type { Observation } from "./observation.ts";
 import type { Plan } from "./plan.ts";
@@ -42,6 +44,8 @@ export function conditionsOf(assessment: Assessment, publication?: Publication):
     ...parts,
     OwnershipConflict: ownershipConflict(assessment, publication),
     RemovalsBlocked: removalsBlocked(assessment, publication),
+    LimitReached: limitReached(assessment),
+    PeersUnaware: peersUnaware(assessment),
     Suspended: suspended(observation),
   };
   return Object.entries(all).map(([type, verdict]) => ({ type, ...verdict, message: cut(verdict.message, longestMessage) }));
@@ -194,7 +198,10 @@ function needsPerson({ state, reason }: Plan["servers"][number], table: Observat
   return personsConflicts.has(reason) || (reason === "OtherCluster" && table.kind === "read" && table.read.pings === undefined);
 }
 
-const personsConflicts: ReadonlySet<string> = new Set(["ForeignRow", "EqualName", "InvalidName", "FormerOwner", "OtherWebFarm"]);
+const personsConflicts: ReadonlySet<string> = new Set([
+  ...["ForeignRow", "EqualName", "SeveralRows", "InvalidName", "InvalidUrl"],
+  ...["FormerOwner", "OtherWebFarm"],
+]);
 
 const notRead: Verdict = { status: "Unknown", reason: "NotObserved", message: "The rows have not been read." };
 
@@ -239,6 +246,42 @@ function removalsBlocked({ plan, observation }: Assessment, publication: Publica
       .filter((part) => part !== "")
       .join(" "),
   };
+}
+
+function limitReached({ plan, observation }: Assessment): Verdict {
+  const { table } = observation;
+  const most = mostServers(observation);
+  if (most === undefined) return { status: "False", reason: "NoLimit", message: "spec.maxServers sets no limit." };
+  if (table.kind !== "read") return notRead;
+  const taken = enabledRows(table.read.rows);
+  const waiting = plan.servers.filter(({ state }) => state === "LimitReached").map(({ name }) => name);
+  if (waiting.length === 0) return { status: "False", reason: "WithinLimit", message: "No pod waits for a place." };
+  const others = table.read.rows.filter((row) => row.enabled && kinship(row, observation.identity).kind === "foreign").length;
+  return {
+    status: "True",
+    reason: "LimitReached",
+    message: [
+      `${waiting.length} pods have no row: the table has ${taken} enabled servers, ${others} of them not this WebFarm's, and spec.maxServers is ${most}.`,
+      "Raise it if the licence allows it, delete rows that no server uses, or run fewer pods.",
+      `Waiting: ${listed(waiting)}.`,
+    ].join(" "),
+  };
+}
+
+const mostListed = 10;
+const listed = (names: readonly string[]): string => {
+  const shown = names.toSorted().slice(0, mostListed);
+  return `${shown.join(", ")}${names.length > shown.length ? ` and ${names.length - shown.length} more` : ""}`;
+};
+
+function peersUnaware({ plan, observation }: Assessment): Verdict {
+  const unaware = plan.servers.filter(({ state }) => state === "Unsynchronised").toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const [first] = unaware;
+  if (observation.table.kind !== "read") return notRead;
+  if (first === undefined)
+    return { status: "False", reason: "NoneSeen", message: "This process has seen no server that needs a restart to be synchronised." };
+  const others = unaware.length > 1 ? ` (and ${unaware.length - 1} more)` : "";
+  return { status: "True", reason: first.reason, message: `${first.name}${others}: ${first.message}` };
 }
 
 function howToApprove({ namespace, name, spec }: Observation["farm"], publication: Publication | undefined): string {

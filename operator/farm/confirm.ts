@@ -6,7 +6,7 @@ import { podHash, readMark } from "./mark.ts";
 import type { Milliseconds, Pod, ServerRow } from "./model.ts";
 import type { MemberObservation } from "./observation.ts";
 import type { Evidence, Removal, Remark } from "./plan.ts";
-import { comparable, renderServerName } from "./serverName.ts";
+import { comparable, matchesName, renderNamePattern } from "./serverName.ts";
 
 /** What the API server said, uncached: of one name, or of the whole namespace. */
 export type LiveRead =
@@ -17,7 +17,7 @@ declare const confirmed: unique symbol;
 /** Made only here. `atMs`: wall clock of the live read. */
 export interface ConfirmedGone {
   readonly [confirmed]: true;
-  readonly row: ServerRow & { readonly guid: string };
+  readonly row: ServerRow;
   readonly evidence: Evidence;
   readonly atMs: Milliseconds;
   readonly pod?: Pod;
@@ -30,9 +30,12 @@ export const namesArePodNames = (members: readonly Pick<MemberObservation, "serv
 
 const yieldsName = (pod: Pod, members: readonly MemberObservation[], row: ServerRow): boolean =>
   members.some(({ serverName }) => {
-    const name = renderServerName(serverName, pod);
-    return name.ok && comparable(name.value) === comparable(row.name);
+    const name = renderNamePattern(serverName, pod);
+    return name.ok && matchesName(name.value, row.name);
   });
+
+/** A pod under the name of the one that an application's row belonged to may use that row, whatever the templates say by now. */
+const isNamesake = (pod: Pod, { application }: ServerRow): boolean => application?.pod === pod.name;
 
 /** Whether no pod that has not ended has this row's name or mark. */
 function isFree(row: ServerRow, live: LiveRead, members: readonly MemberObservation[]): boolean {
@@ -42,13 +45,16 @@ function isFree(row: ServerRow, live: LiveRead, members: readonly MemberObservat
       // Pods have names in lower case; a row's name is the pod's whatever its case.
       return live.name === comparable(row.name) && (live.pod === undefined || hasEnded(live.pod));
     case "listed":
-      return !live.pods.some((pod) => !hasEnded(pod) && (podHash(pod.uid) === mark?.pod || yieldsName(pod, members, row)));
+      return !live.pods.some(
+        (pod) => !hasEnded(pod) && (podHash(pod.uid) === mark?.pod || isNamesake(pod, row) || yieldsName(pod, members, row)),
+      );
   }
 }
 
 /**
- * The evidence for a removal, or undefined: the row stays. `removeAll` is what the user asked for and needs no proof; what a person
- * approved may not be a living pod's all the same.
+ * The evidence for a removal, or undefined: the row stays. `removeAll` is what the user asked for and needs no proof, nor does a surplus row
+ * whose pod has the one that stays; what a person
+ * approved may not be a living pod's all the same. A row that neither carries a mark nor is in the inventory goes only by approval.
  */
 export function confirmGone(
   removal: Removal,
@@ -57,16 +63,26 @@ export function confirmGone(
   atMs: Milliseconds,
 ): ConfirmedGone | undefined {
   const { row, evidence, pod, approval } = removal;
-  if (row.guid === null) return undefined;
-  if (evidence !== "removeAll" && (live === undefined || !isFree(row, live, members))) return undefined;
+  if (row.guid === null && evidence !== "approved") return undefined;
+  if (needsProof(removal) && (live === undefined || !isProven(removal, live, members))) return undefined;
   return {
-    row: { ...row, guid: row.guid },
+    row,
     evidence,
     atMs,
     ...(pod !== undefined && { pod }),
     ...(approval !== undefined && { approval }),
   } as ConfirmedGone;
 }
+
+/** Whether only a live read makes it possible. */
+export function needsProof({ evidence, row, kept }: Removal): boolean {
+  if (evidence === "removeAll") return false;
+  return evidence !== "surplus" || readMark(row.guid)?.pod !== readMark(kept?.guid ?? null)?.pod;
+}
+
+/** A surplus row's name may be in use: the pod that has it has the row that stays. */
+const isProven = ({ evidence, row }: Removal, live: LiveRead, members: readonly MemberObservation[]): boolean =>
+  evidence === "surplus" ? isPodMissing(row, live) : isFree(row, live, members);
 
 /** Whether the row's own pod is not to be found, or has ended: its wait begins. */
 export function isPodMissing(row: ServerRow, live: LiveRead): boolean {

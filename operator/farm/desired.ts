@@ -27,7 +27,12 @@ export interface Desired {
 /** Alive and bound to a node: a pod that is to have a row. */
 export const wantsRow = ({ pod }: Pick<ClaimedPod, "pod">): boolean => isAlive(pod) && pod.node !== undefined;
 
-export function desiredServers(observation: Observation, rows: readonly ServerRow[]): Desired {
+/** `nameOf`: the comparable name under which a row is found. */
+export function desiredServers(
+  observation: Observation,
+  rows: readonly ServerRow[],
+  nameOf: (row: ServerRow) => string = ({ name }) => comparable(name),
+): Desired {
   const claimed: ClaimedPod[] = [];
   const taken: { pod: Pod; by: FarmKey }[] = [];
   for (const pod of observation.pods.pods) {
@@ -38,13 +43,20 @@ export function desiredServers(observation: Observation, rows: readonly ServerRo
     if (by === undefined) claimed.push({ pod, hash: podHash(pod.uid), member, name: renderServerName(member.serverName, pod) });
     else if (wantsRow({ pod })) taken.push({ pod, by });
   }
-  return { claimed, holders: holdersOf(claimed, rows), taken };
+  return { claimed, holders: holdersOf(claimed, rows, nameOf), taken };
 }
 
-function holdersOf(claimed: readonly ClaimedPod[], rows: readonly ServerRow[]): ReadonlyMap<string, ClaimedPod> {
+function holdersOf(
+  claimed: readonly ClaimedPod[],
+  rows: readonly ServerRow[],
+  nameOf: (row: ServerRow) => string,
+): ReadonlyMap<string, ClaimedPod> {
   // Where a name has several rows, the smallest ServerID counts.
   const marked = new Map<string, PodHash | undefined>(
-    rows.toSorted((a, b) => b.serverID - a.serverID).map((row) => [comparable(row.name), readMark(row.guid)?.pod]),
+    rows
+      .filter(({ guid }) => readMark(guid) !== undefined)
+      .toSorted((a, b) => b.serverID - a.serverID)
+      .map((row) => [nameOf(row), readMark(row.guid)?.pod]),
   );
   const holders = new Map<string, ClaimedPod>();
   for (const candidate of claimed) {

@@ -1,10 +1,14 @@
 // What a process remembers of a farm between passes: moments, on the monotonic clock, from which waits count. All of it may be lost in
 // a crash; then every wait only starts anew. No evidence for a removal is kept here but "a live read of this process found it gone".
 
+import { stillEqual } from "./equalNames.ts";
+import type { EqualNames } from "./equalNames.ts";
 import { hasEnded, isAlive } from "./hasEnded.ts";
 import { readMark } from "./mark.ts";
 import type { Milliseconds, PodUid, PodView, ServerRow } from "./model.ts";
 import type { Observation } from "./observation.ts";
+import { noProcesses } from "./unsynchronised.ts";
+import type { Processes } from "./unsynchronised.ts";
 
 /** A row as it was read: another ServerID or GUID is another row. */
 export type RowKey = string & { readonly rowKey: never };
@@ -29,6 +33,12 @@ export interface FarmMemory {
   readonly late: LateRegistration;
   /** Writes of single rows that the server refused, by comparable name; tried again at `retryMs`. */
   readonly refusals: ReadonlyMap<string, Refusal>;
+  /** Rows that have a pod's server name in the database's eyes only. */
+  readonly equalNames: EqualNames;
+  /** Which ServerID each running process began with, and who began alone. */
+  readonly processes: Processes;
+  /** After this moment a ping arrived, as the last two reads that differ show; see quietBirth.ts. */
+  readonly pingAfterMs?: Milliseconds;
   readonly deletingSinceMs?: Milliseconds;
 }
 
@@ -68,6 +78,8 @@ export const emptyMemory: FarmMemory = {
   removedAsMissing: new Map(),
   late: { quota: 0, restarting: new Map() },
   refusals: new Map(),
+  equalNames: new Map(),
+  processes: noProcesses,
 };
 
 /** How long rows removed as missing count in the view of promise 5. */
@@ -98,7 +110,13 @@ export function remember(memory: FarmMemory, observation: Observation): FarmMemo
   if (observation.table.kind !== "read") return next;
   const keys = new Set(observation.table.read.rows.map(rowKey));
   const kept = <T>(map: ReadonlyMap<RowKey, T>): ReadonlyMap<RowKey, T> => new Map([...map].filter(([key]) => keys.has(key)));
-  return { ...next, missingSince: kept(next.missingSince), silentSince: kept(memory.silentSince), goneSince: kept(memory.goneSince) };
+  return {
+    ...next,
+    equalNames: stillEqual(memory.equalNames, observation.table.read),
+    missingSince: kept(next.missingSince),
+    silentSince: kept(memory.silentSince),
+    goneSince: kept(memory.goneSince),
+  };
 }
 
 function isPresent(guid: string, { pods }: Observation): boolean {

@@ -38,6 +38,8 @@ export interface Pod {
   readonly gate: "absent" | "closed" | "open";
   /** A container or a restartable init container has a status `running`. */
   readonly running: boolean;
+  /** How often its containers have restarted, together; absent: never. */
+  readonly restarts?: number;
   /** Reason of the condition DisruptionTarget while it is True. */
   readonly disruption?: string;
   readonly controller?: { readonly apiVersion: string; readonly kind: string; readonly name: string; readonly uid: string };

@@ -14,13 +14,23 @@
 //   foreign                  -                       yes                    Conflict
 //   foreign                  -                       no                     count
 //
-// What is Blocked, and what is another cluster's and in Conflict, may be approved by a person; then it goes, or gets that pod's mark.
+//   foreign, adopted         -                       yes                    give it that pod's mark (spec.adoption)
 //   none                     -                       yes                    insert
+//
+// What is Blocked, and what is another cluster's and in Conflict, may be approved by a person; then it goes, or gets that pod's mark.
+// Of several rows of ours with one name the first stays and the others go. Where the table has ServerURL it travels with each insert and each
+// mark, and is set right in the rows of living pods. Inserts end where spec.maxServers does.
 
+import { adoption } from "./adoption.ts";
+import type { Adoption } from "./adoption.ts";
+import { planApplication } from "./application.ts";
 import type { ApprovalRef } from "./approval.ts";
 import { desiredServers, wantsRow } from "./desired.ts";
 import type { ClaimedPod, Desired } from "./desired.ts";
+import { foreignRowsByName } from "./duplicates.ts";
+import { rowNames } from "./equalNames.ts";
 import { paceLate } from "./lateRegistration.ts";
+import { admit } from "./limit.ts";
 import { kinship, markFor } from "./mark.ts";
 import type { RowKinship } from "./mark.ts";
 import type { FarmMemory, Refusal, RowKey } from "./memory.ts";
@@ -30,6 +40,8 @@ import type { Observation } from "./observation.ts";
 import { judgeOurRows } from "./rows.ts";
 import type { RowVerdict } from "./rows.ts";
 import { comparable } from "./serverName.ts";
+import { serverUrl, urlObstacle, urlPart } from "./serverUrl.ts";
+import { claimView, podView } from "./views.ts";
 
 export type ServerState =
   "Blocked" | "Conflict" | "LimitReached" | "Stale" | "Draining" | "Unsynchronised" | "Disabled" | "Pending" | "Registered";
@@ -50,23 +62,30 @@ export interface Insert {
   readonly guid: string;
   readonly claim: ClaimedPod;
   readonly late: boolean;
+  /** Where the table has ServerURL. */
+  readonly url?: string;
 }
 
-/** Give a row another pod's mark: the next pod of its name (`handOver`), or a pod of this cluster (`takeOver`). */
+/**
+ * Give a row another pod's mark: the next pod of its name (`handOver`), a pod of this cluster (`takeOver`), or a pod whose name a foreign row
+ * has (`adopt`). `url`: the mark stays as it is, only the URL is set.
+ */
 export interface Remark {
-  readonly kind: "handOver" | "takeOver";
+  readonly kind: "handOver" | "takeOver" | "adopt" | "url";
   readonly row: ServerRow;
   readonly newGuid: string;
   readonly claim: ClaimedPod;
+  /** Where the table has ServerURL. */
+  readonly url?: string;
   /** It is done because a person approved it. */
   readonly approval?: ApprovalRef;
 }
 
 /**
- * What a removal rests on until the live read: its pod was seen to end, it was missing long enough, the user wants no rows left, or a
- * person approved it.
+ * What a removal rests on until the live read: its pod was seen to end, it was missing long enough, the user wants no rows left, a
+ * person approved it, or another row of ours has the same name and stays.
  */
-export type Evidence = "ended" | "missing" | "removeAll" | "approved";
+export type Evidence = "ended" | "missing" | "removeAll" | "approved" | "surplus";
 
 export interface Removal {
   readonly row: ServerRow;
@@ -75,6 +94,8 @@ export interface Removal {
   readonly pod?: Pod;
   /** With the evidence `approved`. */
   readonly approval?: ApprovalRef;
+  /** With the evidence `surplus`: the row of the name that stays. */
+  readonly kept?: ServerRow;
 }
 
 export interface Plan {
@@ -102,16 +123,17 @@ export interface Plan {
 const noRows: TableRead = { rows: [], truncated: false };
 
 export function planFarm(observation: Observation, memory: FarmMemory): Plan {
+  if (observation.farm.spec.registration === "Application") return planApplication(observation, memory);
   const read = observation.table.kind === "read" ? inOrder(observation.table.read) : noRows;
-  const desired = desiredServers(observation, read.rows);
-  const verdicts = judgeOurRows(observation, memory, desired, read);
-  const byName = new Map(read.rows.toReversed().map((row) => [comparable(row.name), row]));
-  const pods = planPods(observation, memory, desired, byName, verdicts);
+  const names = { nameOf: rowNames(memory.equalNames), foreign: foreignRowsByName(read.rows, observation.identity) };
+  const desired = desiredServers(observation, read.rows, names.nameOf);
+  const verdicts = judgeOurRows(observation, memory, desired, read, names);
+  const pods = planPods({ observation, memory, desired, read, verdicts, ...names, marked: markedRows(observation, read, names.nameOf) });
   const { synced } = observation.pods; // a cache that is not whole yet shows nothing that may be acted on
   return {
     desired,
     inserts: synced ? pods.inserts : [],
-    marks: synced ? verdicts.flatMap((verdict) => verdict.mark ?? []) : [],
+    marks: synced ? [...verdicts.flatMap((verdict) => verdict.mark ?? []), ...pods.marks] : [],
     removals: synced ? verdicts.flatMap((verdict) => verdict.removal ?? []) : [],
     unconfirmed: synced ? verdicts.flatMap((verdict) => (verdict.unconfirmed === true ? [verdict.row] : [])) : [],
     servers: [...verdicts.map((verdict) => verdict.view), ...pods.views],
@@ -128,43 +150,64 @@ export function planFarm(observation: Observation, memory: FarmMemory): Plan {
 /** A database gives rows in no order; two plans of the same rows are the same. */
 const inOrder = (read: TableRead): TableRead => ({ ...read, rows: read.rows.toSorted((a, b) => a.serverID - b.serverID) });
 
+/** Of each name under which rows with a mark of this farm's owners are found, the first. */
+const markedRows = ({ identity }: Observation, { rows }: TableRead, nameOf: (row: ServerRow) => string): ReadonlyMap<string, ServerRow> =>
+  new Map(
+    rows
+      .filter((row) => kinship(row, identity).kind !== "foreign")
+      .toReversed()
+      .map((row) => [nameOf(row), row]),
+  );
+
 interface PodsPlan {
   readonly inserts: readonly Insert[];
+  /** Adoptions. */
+  readonly marks: readonly Remark[];
   readonly views: readonly ServerView[];
   readonly refused: Plan["refused"];
   readonly lateQuota: number;
   readonly lookAgainMs?: Milliseconds;
 }
 
-/** Pods that have no row of their own: insert, or say why not. */
-function planPods(
-  observation: Observation,
-  memory: FarmMemory,
-  desired: Desired,
-  byName: ReadonlyMap<string, ServerRow>,
-  verdicts: readonly RowVerdict[],
-): PodsPlan {
+interface Context {
+  readonly observation: Observation;
+  readonly memory: FarmMemory;
+  readonly desired: Desired;
+  readonly read: TableRead;
+  readonly verdicts: readonly RowVerdict[];
+  readonly foreign: ReadonlyMap<string, readonly ServerRow[]>;
+  readonly marked: ReadonlyMap<string, ServerRow>;
+}
+
+/** Pods that have no row of their own: insert, adopt, or say why not. */
+function planPods(context: Context): PodsPlan {
+  const { observation, memory, desired, read, verdicts } = context;
   const views: ServerView[] = desired.taken.map(({ pod, by }) =>
     podView(pod, "Conflict", "OtherWebFarm", `WebFarm ${by} selects this pod too and is older. Change the selector of one of them.`),
   );
   const spokenFor = new Set<PodUid>(verdicts.flatMap((verdict) => verdict.view.pod?.uid ?? []));
   const candidates: Candidate[] = [];
   const refused: Plan["refused"][number][] = [];
+  const marks: Remark[] = [];
   for (const claim of desired.claimed) {
     if (!wantsRow(claim) || spokenFor.has(claim.pod.uid)) continue;
-    const obstacle = obstacleTo(observation, memory, claim, desired, byName);
+    const adopted = claim.name.ok ? adoptionOf(context, claim, claim.name.value) : undefined;
+    if (adopted?.mark !== undefined) marks.push(adopted.mark);
+    const obstacle = adopted?.view ?? obstacleTo(context, claim);
     const refusal = claim.name.ok ? memory.refusals.get(comparable(claim.name.value)) : undefined;
     if (claim.name.ok && refusal !== undefined && obstacle?.reason === refusal.reason) refused.push({ name: claim.name.value, refusal });
     if (!claim.name.ok || obstacle !== undefined)
       views.push(obstacle ?? podView(claim.pod, "Conflict", "InvalidName", claim.name.ok ? "" : claim.name.message));
     else candidates.push({ claim, pod: claim.pod, name: claim.name.value });
   }
+  const { admitted, waiting } = admit(candidates, observation, read.rows);
   const pace = paceLate(
-    candidates.filter(({ pod }) => pod.ready),
+    admitted.filter(({ pod }) => pod.ready),
     memory.late,
     observation.nowMs,
   );
-  const now = [...candidates.filter(({ pod }) => !pod.ready), ...pace.now];
+  const now = admitted.filter((candidate) => !candidate.pod.ready || pace.now.includes(candidate));
+  views.push(...waiting.map(({ claim, name }) => claimView(claim, name, "LimitReached", "LimitReached", limitMessage(observation))));
   views.push(...now.map(({ claim, name }) => claimView(claim, name, "Pending", "AwaitingRow", "The row is about to be written.")));
   views.push(...pace.later.map(({ claim, name }) => claimView(claim, name, "Pending", "LateRegistration", lateMessage)));
   return {
@@ -173,7 +216,9 @@ function planPods(
       claim,
       guid: markFor(observation.identity, name, claim.pod.uid),
       late: claim.pod.ready,
+      ...urlPart(serverUrl(claim, observation)),
     })),
+    marks,
     views,
     refused,
     lateQuota: pace.quota,
@@ -195,13 +240,24 @@ interface Candidate {
 const lateMessage =
   "The pod served before it had a row, and restarts when it finds one: rows are written for a quarter of such pods at a time, so that the site stays up.";
 
-function obstacleTo(
-  observation: Observation,
-  memory: FarmMemory,
+const limitMessage = ({ farm }: Observation): string =>
+  `All ${farm.spec.maxServers ?? 0} servers of spec.maxServers are taken; see condition LimitReached.`;
+
+/** Whether a foreign row has the pod's name, and what comes of it; undefined: there is none, or the name is another pod's. */
+function adoptionOf(
+  { observation, memory, desired, read, foreign, marked }: Context,
   claim: ClaimedPod,
-  desired: Desired,
-  byName: ReadonlyMap<string, ServerRow>,
-): ServerView | undefined {
+  name: ServerName,
+): Adoption | undefined {
+  const key = comparable(name);
+  if (desired.holders.get(key)?.pod.uid !== claim.pod.uid || marked.has(key)) return undefined;
+  const equal = memory.equalNames.get(key);
+  const twin = read.rows.find(({ serverID, name: rowName }) => serverID === equal?.serverID && rowName === equal.name);
+  const rows = [...new Set([...(foreign.get(name) ?? []), ...(twin === undefined ? [] : [twin])])];
+  return adoption(rows, claim, name, observation);
+}
+
+function obstacleTo({ observation, memory, desired, marked }: Context, claim: ClaimedPod): ServerView | undefined {
   if (!claim.name.ok) return undefined;
   const name = claim.name.value;
   const holder = desired.holders.get(comparable(name));
@@ -218,7 +274,7 @@ function obstacleTo(
     const message = observation.table.kind === "unavailable" ? observation.table.problem.message : "The database has not been read yet.";
     return claimView(claim, name, "Pending", "DatabaseUnavailable", message);
   }
-  const row = byName.get(comparable(name));
+  const row = marked.get(comparable(name));
   if (row !== undefined && hasPodsOfOurs.has(kinship(row, observation.identity).kind)) {
     const message = `Row ${row.serverID} of this name belongs to another pod that has not ended.`;
     return { ...claimView(claim, name, "Conflict", "NameOfAnotherPod", message), row };
@@ -227,10 +283,10 @@ function obstacleTo(
     const message = `Row ${row.serverID} has this name and is not ours. Delete it in the administration, or give the member another serverName.`;
     return { ...claimView(claim, name, "Conflict", "ForeignRow", message), row };
   }
+  const url = urlObstacle(claim, name, serverUrl(claim, observation));
+  if (url !== undefined) return url;
   const refusal = memory.refusals.get(comparable(name));
-  // Only a name that the database takes for another row's is a conflict; any other refusal is a row that is not written yet.
-  if (refusal !== undefined)
-    return claimView(claim, name, refusal.reason === "EqualName" ? "Conflict" : "Pending", refusal.reason, refusal.message);
+  if (refusal !== undefined) return claimView(claim, name, "Pending", refusal.reason, refusal.message);
   if (!isComplete(claim.member))
     return claimView(
       claim,
@@ -243,17 +299,3 @@ function obstacleTo(
 }
 
 const hasPodsOfOurs: ReadonlySet<RowKinship["kind"]> = new Set(["ours", "formerOwner"] as const);
-
-const podView = (pod: Pod, state: ServerState, reason: string, message: string): ServerView => ({
-  name: pod.name,
-  pod,
-  state,
-  reason,
-  message,
-});
-
-const claimView = (claim: ClaimedPod, name: string, state: ServerState, reason: string, message: string): ServerView => ({
-  ...podView(claim.pod, state, reason, message),
-  name,
-  member: claim.member.name,
-});

@@ -5,16 +5,25 @@ import { approvalOf } from "./approval.ts";
 import type { ApprovalRef } from "./approval.ts";
 import type { ClaimedPod, Desired } from "./desired.ts";
 import { wantsRow } from "./desired.ts";
+import { surplusRows } from "./duplicates.ts";
 import { hasEnded, isAlive, phaseIsGuessed } from "./hasEnded.ts";
+import { judgeLiving, judgeSurplus } from "./livingRows.ts";
 import { kinship, markFor, readMark } from "./mark.ts";
 import type { RowKinship } from "./mark.ts";
 import { rowKey } from "./memory.ts";
 import type { FarmMemory, RowKey } from "./memory.ts";
 import type { Milliseconds, Pod, PodHash, PodUid, SeenPod, ServerRow, TableRead } from "./model.ts";
 import type { Observation } from "./observation.ts";
-import type { Removal, Remark, ServerState, ServerView } from "./plan.ts";
-import { comparable, renderServerName } from "./serverName.ts";
+import type { Removal, Remark, ServerView } from "./plan.ts";
+import { serverUrl, urlObstacle, urlPart } from "./serverUrl.ts";
+import { comparable, patternIndex, renderNamePattern, renderServerName } from "./serverName.ts";
+import type { NamePattern } from "./serverName.ts";
 import { isWantedByStatefulSet } from "./statefulSet.ts";
+import { rowView as view } from "./views.ts";
+import { isTakenBack, whereabouts } from "./whereabouts.ts";
+import type { Whereabouts } from "./whereabouts.ts";
+
+export { whereabouts } from "./whereabouts.ts";
 
 export interface RowVerdict {
   readonly row: ServerRow;
@@ -28,30 +37,10 @@ export interface RowVerdict {
   readonly lookAgainMs?: Milliseconds;
 }
 
-/** Where the pod is for which a row was made. */
-export type Whereabouts =
-  | { readonly kind: "alive" | "draining"; readonly pod: Pod }
-  | { readonly kind: "ended"; readonly pod: Pod }
-  /** Not to be seen, its end unseen; `last` is its last state, if this process ever saw it. */
-  | { readonly kind: "missing"; readonly last?: SeenPod };
-
 /** A StatefulSet's successor of the name has this long to appear before the row goes. */
 export const successorWaitMs = 60_000;
 const gracePaddingMs = 10_000;
 const smallestGraceSeconds = 30;
-
-export function whereabouts(hash: PodHash, { pods }: Pick<Observation, "pods">): Whereabouts {
-  const seen = pods.seen(hash);
-  if (seen === undefined) return { kind: "missing" };
-  // The last state of a pod that is gone says nothing by itself: the store may have gone back to a time before that end.
-  if (!isTakenBack(seen.pod) && (seen.ended || (seen.presence === "present" && hasEnded(seen.pod))))
-    return { kind: "ended", pod: seen.pod };
-  if (seen.presence !== "present") return { kind: "missing", last: seen };
-  return { kind: isAlive(seen.pod) ? "alive" : "draining", pod: seen.pod };
-}
-
-/** A row is made for a pod that is bound. One that is not bound was taken back with its store, and its process may live. */
-const isTakenBack = (pod: Pod): boolean => pod.node === undefined;
 
 interface Context {
   readonly observation: Observation;
@@ -61,14 +50,30 @@ interface Context {
   readonly read: TableRead;
   readonly viewLooksWrong: boolean;
   /** Comparable names that a pod in the cache yields and that has not ended. */
-  readonly livingNames: ReadonlySet<string>;
+  readonly livingNames: Pick<ReadonlySet<string>, "has">;
   /** Of each comparable name, the one row that another pod may get: ours, a former owner's, another cluster's; then the smallest ServerID. */
   readonly firstRows: ReadonlyMap<string, ServerRow>;
-  /** Pods that have a row of this farm: none of them gets a second one. */
+  /** Pods that have a row of this farm that stays: none of them gets a second one. */
   readonly owners: ReadonlySet<PodHash>;
+  readonly nameOf: (row: ServerRow) => string;
+  /** Of each surplus row of ours, the row of its name that stays. */
+  readonly surplus: ReadonlyMap<ServerRow, ServerRow>;
+  readonly foreign: ReadonlyMap<string, readonly ServerRow[]>;
 }
 
-export function judgeOurRows(observation: Observation, memory: FarmMemory, desired: Desired, read: TableRead): readonly RowVerdict[] {
+/** `nameOf`: the comparable name under which a row is found; `foreign`: the foreign rows by their sure names. */
+export interface RowNames {
+  readonly nameOf: (row: ServerRow) => string;
+  readonly foreign: ReadonlyMap<string, readonly ServerRow[]>;
+}
+
+export function judgeOurRows(
+  observation: Observation,
+  memory: FarmMemory,
+  desired: Desired,
+  read: TableRead,
+  { nameOf, foreign }: RowNames = { nameOf: ({ name }) => comparable(name), foreign: new Map() },
+): readonly RowVerdict[] {
   const kin = read.rows.flatMap((row) => {
     const kind = kinship(row, observation.identity);
     return kind.kind === "foreign" ? [] : [{ row, kind: kind.kind, pod: kind.pod, where: whereabouts(kind.pod, observation) }];
@@ -76,6 +81,8 @@ export function judgeOurRows(observation: Observation, memory: FarmMemory, desir
   const ours = kin.filter(({ kind }) => kind === "ours");
   const viewLooksWrong = looksWrong(observation, memory, desired, ours, read);
   const livingNames = namesOfLiving(observation);
+  // The application's rows are its own affair.
+  const surplus = observation.farm.spec.registration === "Operator" ? surplusRows(ours.map(({ row }) => row)) : new Map<never, never>();
   const context: Context = {
     observation,
     memory,
@@ -84,8 +91,11 @@ export function judgeOurRows(observation: Observation, memory: FarmMemory, desir
     read,
     livingNames,
     viewLooksWrong,
-    firstRows: firstRows(kin),
-    owners: new Set(ours.map(({ pod }) => pod)),
+    firstRows: firstRows(kin, nameOf),
+    owners: new Set(ours.filter(({ row }) => !surplus.has(row)).map(({ pod }) => pod)),
+    nameOf,
+    surplus,
+    foreign,
   };
   return kin.map(({ row, kind, where }) => {
     switch (kind) {
@@ -100,14 +110,20 @@ export function judgeOurRows(observation: Observation, memory: FarmMemory, desir
 }
 
 /** As the live read will judge it: every member's template on every pod, whoever selects it, so that nothing is asked for in vain. */
-function namesOfLiving({ pods, members }: Observation): ReadonlySet<string> {
+function namesOfLiving({ pods, members }: Observation): Context["livingNames"] {
   const templates = [...new Set(members.map(({ serverName }) => serverName))];
-  return new Set(
-    pods.pods
-      .filter((pod) => !hasEnded(pod))
-      .flatMap((pod) => [pod.name, ...templates.flatMap((template) => renderedName(template, pod))])
-      .map(comparable),
+  const living = pods.pods.filter((pod) => !hasEnded(pod));
+  const names = new Set(
+    living.flatMap((pod) => [pod.name, ...templates.flatMap((template) => renderedName(template, pod))]).map(comparable),
   );
+  const prefixed = templates.filter((template) => template.endsWith("*"));
+  const yielding = patternIndex(living.flatMap((pod) => prefixed.flatMap((template) => renderedPattern(template, pod))));
+  return { has: (name) => names.has(name) || yielding(name).length > 0 };
+}
+
+function renderedPattern(template: string, pod: Pod): readonly { readonly pattern: NamePattern; readonly value: Pod }[] {
+  const pattern = renderNamePattern(template, pod);
+  return pattern.ok ? [{ pattern: pattern.value, value: pod }] : [];
 }
 
 function renderedName(template: string, pod: Pod): readonly string[] {
@@ -119,16 +135,19 @@ type KinKind = Exclude<RowKinship["kind"], "foreign">;
 
 const nearestLast: readonly KinKind[] = ["otherCluster", "formerOwner", "ours"];
 
-function firstRows(kin: readonly { readonly row: ServerRow; readonly kind: KinKind }[]): ReadonlyMap<string, ServerRow> {
+function firstRows(
+  kin: readonly { readonly row: ServerRow; readonly kind: KinKind }[],
+  nameOf: (row: ServerRow) => string,
+): ReadonlyMap<string, ServerRow> {
   const worstFirst = kin.toSorted((a, b) => nearestLast.indexOf(a.kind) - nearestLast.indexOf(b.kind) || b.row.serverID - a.row.serverID);
-  return new Map(worstFirst.map(({ row }) => [comparable(row.name), row]));
+  return new Map(worstFirst.map(({ row }) => [nameOf(row), row]));
 }
 
 /** The pod that this row is to be given to: it holds the row's name and has no row yet. */
-function takerOf(row: ServerRow, { desired, firstRows, owners }: Context): ClaimedPod | undefined {
-  const claim = desired.holders.get(comparable(row.name));
+function takerOf(row: ServerRow, { desired, firstRows, owners, nameOf }: Context): ClaimedPod | undefined {
+  const claim = desired.holders.get(nameOf(row));
   if (claim === undefined || !wantsRow(claim) || owners.has(claim.hash)) return undefined;
-  return firstRows.get(comparable(row.name)) === row ? claim : undefined;
+  return firstRows.get(nameOf(row)) === row ? claim : undefined;
 }
 
 /** Promise 5: at least three rows, and more than half of the farm's, miss their pod, while fewer than half of the wanted pods are alive. */
@@ -158,18 +177,11 @@ function judgeOurs(row: ServerRow, where: Whereabouts, context: Context): RowVer
     const removal: Removal = { row, evidence: "removeAll", ...(pod !== undefined && { pod }) };
     return { row, removal, view: view(row, "Stale", "RemoveAll", "The WebFarm is being deleted with deletionPolicy RemoveAll.", pod) };
   }
+  const kept = context.surplus.get(row);
+  if (kept !== undefined) return judgeSurplus(row, kept, where, context);
   switch (where.kind) {
-    case "alive": {
-      const claim = claimOf(where.pod, context);
-      const [state, reason, message] = row.enabled
-        ? (["Registered", "Registered", ""] as const)
-        : ([
-            "Disabled",
-            "DisabledByPerson",
-            "A person switched the row off (ServerEnabled = 0). Enable it in the administration, or leave it: the operator does not.",
-          ] as const);
-      return { row, view: view(row, state, reason, message, where.pod, claim?.member.name) };
-    }
+    case "alive":
+      return judgeLiving(row, where.pod, context);
     case "draining":
       return {
         row,
@@ -199,7 +211,11 @@ function judgeGone(row: ServerRow, where: Extract<Whereabouts, { kind: "ended" |
   const stale = (reason: string, message: string): ServerView => view(row, "Stale", reason, message, lastPod);
   const successor = takerOf(row, context);
   if (successor !== undefined) {
-    const mark: Remark = { kind: "handOver", row, claim: successor, newGuid: markFor(observation.identity, row.name, successor.pod.uid) };
+    const url = serverUrl(successor, observation);
+    const obstacle = urlObstacle(successor, row.name, url);
+    if (obstacle !== undefined) return { row, gone: key, view: { ...obstacle, row } };
+    const newGuid = markFor(observation.identity, row.name, successor.pod.uid);
+    const mark: Remark = { kind: "handOver", row, claim: successor, newGuid, ...urlPart(url) };
     return {
       row,
       mark,
@@ -214,11 +230,11 @@ function judgeGone(row: ServerRow, where: Extract<Whereabouts, { kind: "ended" |
       ),
     };
   }
-  if (livingNames.has(comparable(row.name))) return { row, gone: key, view: stale("NameInUse", nameInUse) };
+  if (livingNames.has(context.nameOf(row))) return { row, gone: key, view: stale("NameInUse", nameInUse) };
   // What a person is to judge, or has judged, waits for no successor: after a restart that wait would begin anew and end the approval.
   const isForPerson = context.viewLooksWrong || approvalOf(row, observation.approval) !== undefined;
   if (where.kind === "missing" && isForPerson) return { ...judgeUnexplained(row, where.last, context), gone: key };
-  const heldMs = successorWaitMs - (observation.nowMs - (memory.goneSince.get(key) ?? observation.nowMs));
+  const heldMs = successorWaitOf(observation) - (observation.nowMs - (memory.goneSince.get(key) ?? observation.nowMs));
   if (heldMs > 0 && isWantedByStatefulSet(row.name, lastPod, observation)) {
     return {
       row,
@@ -226,7 +242,7 @@ function judgeGone(row: ServerRow, where: Extract<Whereabouts, { kind: "ended" |
       lookAgainMs: heldMs,
       // The wait for a process that may live runs beside this one.
       ...(where.kind === "missing" && !memory.missingSince.has(key) && { unconfirmed: true }),
-      view: stale("AwaitingSuccessor", "The StatefulSet wants a pod of this name; the row waits up to a minute for it."),
+      view: stale("AwaitingSuccessor", awaitingSuccessor(observation)),
     };
   }
   if (where.kind === "ended") {
@@ -239,6 +255,14 @@ function judgeGone(row: ServerRow, where: Extract<Whereabouts, { kind: "ended" |
   }
   return { ...judgeMissing(row, where.last, context), gone: key };
 }
+
+/** A row that the application wrote is the successor's as it finds it, so it is kept for as long as there is to be one. */
+const successorWaitOf = ({ farm }: Observation): Milliseconds => (farm.spec.registration === "Application" ? Infinity : successorWaitMs);
+
+const awaitingSuccessor = ({ farm }: Observation): string =>
+  farm.spec.registration === "Application"
+    ? "The StatefulSet wants a pod of this name, which will use the row as it finds it."
+    : "The StatefulSet wants a pod of this name; the row waits up to a minute for it.";
 
 const nameInUse = "A pod of this name exists and has not ended; the row stays.";
 
@@ -294,7 +318,7 @@ function missingWaitMs(last: SeenPod | undefined, { observation, desired, read }
   return nodeMayBeLost ? Math.max(graceMs, nodeLostMs(observation)) : graceMs;
 }
 
-const nodeLostMs = ({ farm }: Observation): Milliseconds => (farm.spec.removal?.nodeLostSeconds ?? 300) * 1000;
+export const nodeLostMs = ({ farm }: Observation): Milliseconds => (farm.spec.removal?.nodeLostSeconds ?? 300) * 1000;
 
 /** A row of this owner that another cluster registered: its own while it pings; a pod of ours may have it when the pings have stopped. */
 function judgeOtherClusters(row: ServerRow, context: Context): RowVerdict {
@@ -310,6 +334,7 @@ function judgeOtherClusters(row: ServerRow, context: Context): RowVerdict {
   const message =
     "A row with this farm's owner and this name was registered in another cluster. Two clusters must not share an ownerId and a database; it is taken over when its server has sent no ping for removal.nodeLostSeconds, or by a person's approval.";
   const conflict = { row, needsApproval: true, view: view(row, "Conflict", "OtherCluster", message, claim.pod, claim.member.name) };
+  if (urlObstacle(claim, row.name, serverUrl(claim, observation)) !== undefined) return conflict;
   const approval = approvalOf(row, observation.approval);
   if (approval !== undefined) return { ...conflict, mark: takeOver(row, claim, context, approval) };
   if (context.read.pings === undefined) return conflict;
@@ -321,6 +346,7 @@ const takeOver = (row: ServerRow, claim: ClaimedPod, { observation }: Context, a
   row,
   claim,
   newGuid: markFor(observation.identity, row.name, claim.pod.uid),
+  ...urlPart(serverUrl(claim, observation)),
   ...(approval !== undefined && { approval }),
 });
 
@@ -331,6 +357,8 @@ function judgeFormerOwners(row: ServerRow, where: Whereabouts, context: Context)
   const isLiving = where.kind === "alive" || where.kind === "draining";
   if (claim !== undefined && (!isLiving || pod?.uid === claim.pod.uid)) {
     const message = "A former owner's row of this name is given to this pod.";
+    const obstacle = urlObstacle(claim, row.name, serverUrl(claim, context.observation));
+    if (obstacle !== undefined) return { row, view: { ...obstacle, row } };
     return {
       row,
       mark: takeOver(row, claim, context),
@@ -348,10 +376,10 @@ function judgeFormerOwners(row: ServerRow, where: Whereabouts, context: Context)
 }
 
 /** As the live read will judge it: a pod of the row's name or mark has not ended. */
-function isHeld({ name, guid }: ServerRow, { livingNames, observation }: Context): boolean {
-  const mark = readMark(guid);
+function isHeld(row: ServerRow, { livingNames, observation, nameOf }: Context): boolean {
+  const mark = readMark(row.guid);
   const where = mark && whereabouts(mark.pod, observation).kind;
-  return livingNames.has(comparable(name)) || where === "alive" || where === "draining";
+  return livingNames.has(nameOf(row)) || where === "alive" || where === "draining";
 }
 
 /** A row that needs a person: it stays, or goes because one approved it. */
@@ -365,8 +393,4 @@ function blocked(row: ServerRow, reason: string, message: string, context: Conte
     removal: { row, evidence: "approved", approval, ...(pod !== undefined && { pod }) },
     view: view(row, "Stale", "Approved", `A person approved the removal (digest ${approval.digest}); the row is about to be removed.`, pod),
   };
-}
-
-function view(row: ServerRow, state: ServerState, reason: string, message: string, pod?: Pod, member?: string): ServerView {
-  return { name: row.name, row, state, reason, message, ...(pod !== undefined && { pod }), ...(member !== undefined && { member }) };
 }

@@ -1,5 +1,5 @@
 // A WebFarm as the API server sends it → the domain's value, with the CRD's defaults, and a sentence for each thing in the spec that this
-// version does not know or does not do yet. It never refuses a farm for its spec: one bad farm must not stop the reflector of all.
+// version does not know. It never refuses a farm for its spec: one bad farm must not stop the reflector of all.
 import { approveAnnotation } from "../farm/approval.ts";
 import { farmKey, type WebFarm } from "../farm/model.ts";
 import type { WebFarmSpec } from "../farm/resource.generated.ts";
@@ -30,7 +30,7 @@ export function decodeFarm(raw: unknown): WebFarm {
     ...(approver !== undefined && { approver }),
     spec,
     status: recordOf(status),
-    unsupported: [...unknown, ...notYetSupported(spec)],
+    unsupported: unknown,
   };
 }
 
@@ -75,17 +75,4 @@ function fieldsWithDefaults(known: Readonly<Record<string, Shape>>, raw: Raw, pa
 function defaultOf(shape: Shape): unknown {
   if (shape.kind === "value") return shape.default;
   return shape.kind === "fields" && shape.defaultsToEmpty ? {} : undefined;
-}
-
-/** Values that the resource allows and a later version will act on. */
-function notYetSupported(spec: WebFarmSpec): string[] {
-  const found: string[] = [];
-  const note = (path: string, text: string): void => void found.push(`${path}: ${text} is not supported by this version of the operator`);
-  if (spec.registration === "Application") note("spec.registration", "Application");
-  if (spec.adoption === "MatchingNames") note("spec.adoption", "MatchingNames");
-  if ((spec.maxServers ?? 0) > 0) note("spec.maxServers", "a limit above 0");
-  listOf(spec.members).forEach((member, at) => {
-    if (textOf(member["serverName"])?.endsWith("*")) note(`spec.members[${at}].serverName`, "a name that ends in *");
-  });
-  return found;
 }

@@ -27,6 +27,7 @@ export function decodePod(raw: unknown): Pod {
     ready: isTrue(conditions, "Ready"),
     gate: gateOf(spec, conditions),
     running: isRunning(spec, status),
+    ...present("restarts", restartsOf(status)),
     ...present("disruption", disruptionOf(conditions)),
     ...present("controller", controllerOf(metadata)),
   };
@@ -56,6 +57,12 @@ function isRunning(spec: Raw, status: Raw): boolean {
     const running = recordOf(container["state"])["running"];
     return running !== undefined && running !== null;
   });
+}
+
+/** Of its containers together, but for restartable init containers, which serve nobody; undefined: none has. */
+function restartsOf(status: Raw): number | undefined {
+  const restarts = listOf(status["containerStatuses"]).reduce((sum, container) => sum + (numberOf(container["restartCount"]) ?? 0), 0);
+  return restarts === 0 ? undefined : restarts;
 }
 
 function disruptionOf(conditions: readonly Raw[]): string | undefined {

@@ -6,21 +6,26 @@ import type { Logger } from "../controller/logger.ts";
 import type { Outcome } from "../farm/conditions.ts";
 import { approvalInForce } from "../farm/approval.ts";
 import type { ApprovalRef } from "../farm/approval.ts";
-import { confirmGone, isPodMissing, mayTakeRow, namesArePodNames } from "../farm/confirm.ts";
+import { confirmGone, isPodMissing, mayTakeRow, namesArePodNames, needsProof } from "../farm/confirm.ts";
 import type { ConfirmedGone, LiveRead } from "../farm/confirm.ts";
+import { isSurplus, sureName } from "../farm/duplicates.ts";
+import { stored } from "../farm/inventory.ts";
 import { registeredLate } from "../farm/lateRegistration.ts";
+import { enabledRows, mostServers } from "../farm/limit.ts";
 import { returnsOf, rowKey } from "../farm/memory.ts";
 import { readMark } from "../farm/mark.ts";
 import type { Refusal } from "../farm/memory.ts";
-import type { DatabaseProblem, Pod, PodView, ServerRow } from "../farm/model.ts";
+import type { DatabaseProblem, Pod, PodView, ServerName, ServerRow } from "../farm/model.ts";
 import type { Observation } from "../farm/observation.ts";
 import type { Insert, Plan, Remark } from "../farm/plan.ts";
 import type { Actions } from "../farm/policy.ts";
+import { pingsArrive } from "../farm/quietBirth.ts";
 import { whereabouts } from "../farm/rows.ts";
 import { comparable } from "../farm/serverName.ts";
+import { noteInserted } from "../farm/unsynchronised.ts";
 import { readBack } from "./observe.ts";
 import { isDatabaseFailure } from "./ports.ts";
-import type { Cluster, FarmDatabase, PassMetrics, WriteResult } from "./ports.ts";
+import type { Cluster, FarmDatabase, PassMetrics, Registering, WriteResult } from "./ports.ts";
 import type { FarmState } from "./state.ts";
 import { unanswered } from "./unanswered.ts";
 import { watchOf } from "./waits.ts";
@@ -70,7 +75,7 @@ export async function apply(pass: Pass, wanted: Actions): Promise<Applied> {
     done.marked.push(
       ...(await mark(
         pass,
-        actions.marks.filter((remark) => isTrue(live(remark.claim.pod.name), (read) => mayTakeRow(remark, read))),
+        actions.marks.filter((remark) => !isNewMark(remark) || isTrue(live(remark.claim.pod.name), (read) => mayTakeRow(remark, read))),
         done.refused,
       )),
     );
@@ -105,11 +110,16 @@ const isStillSo =
         const returns = state.memory.missingSince.get(rowKey(row))?.returns;
         return returns === undefined || returns === returnsOf(row.guid, observation.pods);
       }
+      case "surplus":
+        return isSurplus(row, state.table.read?.rows ?? [], observation.identity);
       case "removeAll":
       case "approved":
         return true;
     }
   };
+
+/** A mark that the row has already says nothing new of the pod. */
+const isNewMark = ({ kind }: Remark): boolean => kind !== "url";
 
 /** Rows that the server would not change or delete a moment ago are not tried again before their time. */
 function withoutRefused(wanted: Actions, { memory }: FarmState): { readonly actions: Actions; readonly refused: Outcome["refused"] } {
@@ -156,19 +166,13 @@ const isTrue = <T>(value: T | undefined, test: (value: T) => boolean): boolean =
 async function register(pass: Pass, inserts: readonly Insert[], refused: Outcome["refused"][number][]): Promise<readonly Insert[]> {
   if (inserts.length === 0) return [];
   const { state, clock } = pass;
-  const result = await written(
-    pass,
-    () =>
-      pass.database.register(
-        inserts.map(({ name, guid }) => ({ name, guid })),
-        pass.signal,
-      ),
-    refused,
-  );
+  const servers = inserts.map(({ name, guid, url }) => ({ name, guid, ...(url !== undefined && { url }) }));
+  const before = state.table.read?.rows ?? [];
+  const result = await written(pass, () => pass.database.register(servers, pass.signal, registering(pass)), refused);
   const present = new Set(result.read.rows.flatMap(({ guid }) => guid?.toLowerCase() ?? []));
   const registered = inserts.filter(({ guid }) => present.has(guid));
-  const names = new Set([...result.read.rows.map(({ name }) => comparable(name)), ...result.refused.map(({ name }) => comparable(name))]);
-  for (const { name } of inserts) if (!names.has(comparable(name))) await explainConflict(pass, name);
+  noteLivesAlone(pass, before, result);
+  for (const name of unexplained(pass, inserts, result)) await explainConflict(pass, name);
   const late = registered.filter((insert) => insert.late).map(({ claim }) => claim.pod.uid);
   state.memory = { ...state.memory, late: registeredLate(state.memory.late, late, pass.plan.lateQuota, clock.monotonic()) };
   for (const { name, claim } of registered) {
@@ -179,12 +183,35 @@ async function register(pass: Pass, inserts: readonly Insert[], refused: Outcome
   return registered;
 }
 
+/** Names that were neither inserted, nor refused, nor found as they are. Where no place is left nothing can be said of them. */
+function unexplained({ observation }: Pass, inserts: readonly Insert[], { read, refused }: WriteResult): readonly ServerName[] {
+  if (enabledRows(read.rows) >= (mostServers(observation) ?? Infinity)) return [];
+  const names = new Set([...read.rows.map(sureName), ...refused.map(({ name }) => name)]);
+  return inserts.map(({ name }) => name).filter((name) => !names.has(name));
+}
+
+function registering({ observation, state, clock }: Pass): Registering {
+  const most = mostServers(observation);
+  return {
+    ...(most !== undefined && { mostServers: most }),
+    ...(pingsArrive(state.memory.pingAfterMs, clock.monotonic()) && { copiesPing: true }),
+  };
+}
+
+/** Whoever ran alone until these rows were inserted does not see them. */
+function noteLivesAlone({ state, plan }: Pass, before: readonly ServerRow[], { read }: WriteResult): void {
+  const inserted = new Set(plan.inserts.map(({ guid }) => guid));
+  const processes = noteInserted(state.memory.processes, { before, after: read.rows, inserted });
+  state.memory = { ...state.memory, processes };
+}
+
 /** A name that was neither written nor found is another row's in the database's eyes. */
 async function explainConflict(pass: Pass, name: string): Promise<void> {
   const row = await pass.database.conflict(name, pass.signal);
   if (row === undefined) return; // gone again: the next pass inserts it
-  const message = `The database takes row ${row.serverID} ("${row.name}") for the same name. Rename that server, or give the member another serverName.`;
-  refuse(pass, name, { reason: "EqualName", message });
+  const { memory } = pass.state;
+  const equalNames = new Map([...memory.equalNames, [comparable(name), { serverID: row.serverID, name: row.name }]]);
+  pass.state.memory = { ...memory, equalNames };
 }
 
 function refuse({ state, clock }: Pass, name: string, why: Omit<Refusal, "retryMs">): void {
@@ -197,14 +224,21 @@ function refuse({ state, clock }: Pass, name: string, why: Omit<Refusal, "retryM
 async function mark(pass: Pass, wanted: readonly Remark[], refused: Outcome["refused"][number][]): Promise<readonly Remark[]> {
   const marks = wanted.filter((one) => isInTime(pass, one));
   if (marks.length === 0) return [];
-  const rows = marks.map(({ row, newGuid }) => ({ serverID: row.serverID, name: row.name, guid: row.guid, newGuid }));
+  const rows = marks.map(({ row, newGuid, url }) => ({
+    ...{ serverID: row.serverID, name: row.name, guid: row.guid, newGuid },
+    ...(url !== undefined && { url }),
+  }));
   const { read } = await written(pass, () => pass.database.mark(rows, pass.signal), refused);
-  const guids = new Map(read.rows.map(({ serverID, guid }) => [serverID, guid?.toLowerCase()]));
-  const marked = marks.filter(({ row, newGuid }) => guids.get(row.serverID) === newGuid);
-  for (const { row, claim, approval } of marked) {
-    pass.metrics.registered(undefined);
-    pass.log.info("Gave the row to the next pod of its name", {
+  const now = new Map(read.rows.map((row) => [row.serverID, row]));
+  const marked = marks.filter(({ row, newGuid, url }) => {
+    const found = now.get(row.serverID);
+    return found?.guid?.toLowerCase() === newGuid.toLowerCase() && (url === undefined || found.url === url);
+  });
+  for (const { kind, row, claim, url, approval } of marked) {
+    if (kind !== "url") pass.metrics.registered(undefined);
+    pass.log.info(markMessages[kind], {
       ...aboutApproval(approval),
+      ...(url !== undefined && { url }),
       server: row.name,
       serverID: row.serverID,
       pod: claim.pod.name,
@@ -214,6 +248,13 @@ async function mark(pass: Pass, wanted: readonly Remark[], refused: Outcome["ref
   }
   return marked;
 }
+
+const markMessages: Readonly<Record<Remark["kind"], string>> = {
+  handOver: "Gave the row to the next pod of its name",
+  takeOver: "Gave a row of another cluster or owner to the pod of its name",
+  adopt: "Gave a foreign row to the pod of its name",
+  url: "Set the URL of the pod's server",
+};
 
 async function remove(
   pass: Pass,
@@ -226,16 +267,19 @@ async function remove(
   let bindings = 0;
   for (const gone of open) pass.log.info("Removing the server of a pod that is gone", aboutRemoval(pass, gone));
   for (let request = 0; request < removeRequests && open.length > 0; request += 1) {
-    const rows = open.map(({ row }) => ({ serverID: row.serverID, name: row.name, guid: row.guid }));
+    const rows = open.map(({ row }) => ({ serverID: row.serverID, name: row.name, guid: stored(row).guid, ...newestPingOf(pass, row) }));
     noteAsked(pass, open);
     const result = await written(pass, () => pass.database.remove(rows, pass.signal), refused);
     bindings += result.bindings;
     const left = new Map(result.read.rows.map((row) => [row.serverID, rowKey(row)]));
     const gone = open.filter(({ row }) => !left.has(row.serverID));
     removed.push(...gone);
-    open = open.filter(({ row }) => left.get(row.serverID) === rowKey(row)); // a row that changed meanwhile is another pod's
+    open = open.filter(({ row }) => left.get(row.serverID) === rowKey(stored(row))); // a row that changed meanwhile is another pod's
     for (const one of gone) noteRemoved(pass, one, bindings);
-    if (!result.bindingsRemain) break;
+    if (!result.bindingsRemain) {
+      noteKept(pass, open);
+      break;
+    }
     open = open.filter((one) => isInTime(pass, one));
   }
   for (const { row } of open)
@@ -262,6 +306,21 @@ function noteAsked({ state, clock }: Pass, open: readonly ConfirmedGone[]): void
   state.memory = { ...state.memory, removedAsMissing: new Map([...state.memory.removedAsMissing, ...missing]) };
 }
 
+/** Of a row that the application wrote: whoever uses it pings, and then it stays. */
+function newestPingOf({ observation: { farm, table } }: Pass, { serverID }: ServerRow): { readonly newestPing?: string } {
+  if (farm.spec.registration !== "Application" || table.kind !== "read") return {};
+  const ping = table.read.pings?.get(serverID);
+  return ping === undefined ? {} : { newestPing: ping };
+}
+
+/** What stays although nothing but its newest ping can have changed is in use by somebody: from now on it must be silent first. */
+function noteKept(pass: Pass, kept: readonly ConfirmedGone[]): void {
+  const { state, clock } = pass;
+  const pinging = kept.filter(({ row }) => newestPingOf(pass, row).newestPing !== undefined);
+  const watches = pinging.map(({ row }) => [rowKey(row), watchOf(state, row, clock.monotonic())] as const);
+  state.memory = { ...state.memory, silentSince: new Map([...state.memory.silentSince, ...watches]) };
+}
+
 function noteRemoved(pass: Pass, gone: ConfirmedGone, bindings: number): void {
   const since = pass.state.memory.goneSince.get(rowKey(gone.row)) ?? pass.observation.nowMs;
   pass.metrics.removed(gone.evidence, gone.evidence === "ended" ? (pass.clock.monotonic() - since) / 1000 : undefined);
@@ -271,7 +330,7 @@ function noteRemoved(pass: Pass, gone: ConfirmedGone, bindings: number): void {
 const aboutRemoval = ({ identity }: Pass, { row, evidence, atMs, pod, approval }: ConfirmedGone): Readonly<Record<string, unknown>> => ({
   server: row.name,
   serverID: row.serverID,
-  guid: row.guid,
+  guid: stored(row).guid,
   podUID: pod?.uid ?? "never seen",
   evidence,
   evidenceAt: new Date(atMs).toISOString(),
@@ -305,11 +364,11 @@ interface LiveNeeds {
 
 function liveNeeds(pass: Pass, { marks, removals }: Actions): LiveNeeds {
   const { members, pods } = pass.observation;
-  const unproven = removals.filter(({ evidence }) => evidence !== "removeAll");
+  const unproven = removals.filter(needsProof);
   const names = new Set([
     ...unproven.map(({ row }) => comparable(row.name)),
     ...pass.plan.unconfirmed.map(({ name }) => comparable(name)),
-    ...marks.map(({ claim }) => claim.pod.name),
+    ...marks.filter(isNewMark).map(({ claim }) => claim.pod.name),
   ]);
   // A row of a pod that was never seen, or of a member that is no more, may have another name than its pod.
   const isPodsName = (row: ServerRow, pod: Pod | undefined): boolean => pod?.name === comparable(row.name);

@@ -67,6 +67,8 @@ const openMs = ({ assessment, applied }: Done, state: FarmState): Milliseconds |
   const isOpen = outcome.problem !== undefined || countActions(permitted(plan, authority)) + plan.unconfirmed.length > 0;
   const isFruitless = isOpen && applied.registered.length + applied.marked.length + applied.removed.length === 0;
   state.fruitless = isFruitless ? state.fruitless + 1 : 0;
+  // Rows that went have made room for pods that waited for it.
+  if (applied.removed.length > 0 && permitted(plan, authority).inserts.length > 0) return 0;
   return isOpen ? Math.min(firstRetryMs * 2 ** Math.max(0, Math.min(state.fruitless, 10) - 1), lastRetryMs) : undefined;
 };
 

@@ -4,12 +4,15 @@
 import type { Clock } from "../controller/clock.ts";
 import { kinship } from "../farm/mark.ts";
 import type { MarkIdentity } from "../farm/mark.ts";
-import type { DatabaseProblem, FarmKey, Milliseconds, TableRead, WebFarm } from "../farm/model.ts";
+import type { DatabaseProblem, FarmKey, Milliseconds, ServerRow, TableRead, WebFarm } from "../farm/model.ts";
 import type { Observation, TableObservation } from "../farm/observation.ts";
+import { mayBeLeftBehind } from "../farm/application.ts";
 import { approvalInForce } from "../farm/approval.ts";
 import { leavesRows } from "../farm/deletion.ts";
 import { isOlder } from "../farm/desired.ts";
+import { withInventory } from "../farm/inventory.ts";
 import { authorityOf } from "../farm/policy.ts";
+import { arrivedAfterMs } from "../farm/quietBirth.ts";
 import { matches } from "../farm/selector.ts";
 import { readCredentials } from "./credentials.ts";
 import type { Members } from "./members.ts";
@@ -76,7 +79,7 @@ export async function observe(options: ObserveOptions, farm: WebFarm, state: Far
     return { observation: { ...base, table: { kind: "unavailable", problem: namespace.problem } } };
   }
   const { table, database } = await readTable(options, farm, state, signal);
-  const observation: Observation = { ...base, table, nowMs: clock.monotonic() };
+  const observation = withInventory({ ...base, table, nowMs: clock.monotonic() });
   return { observation, ...(database !== undefined && { database }) };
 }
 
@@ -114,11 +117,19 @@ function needsNoDatabase(unread: Observation, state: FarmState): boolean {
   if (farm.deletionAtMs !== undefined) return leavesRows(unread, authorityOf(unread));
   const hasPods = (): boolean =>
     unread.pods.pods.some((pod) => unread.members.some(({ selector }) => selector !== undefined && matches(selector, pod.labels)));
-  const hasRows = (): boolean => state.table.read?.rows.some((row) => kinship(row, unread.identity).kind !== "foreign") ?? false;
+  const isLeft = mayBeLeftBehind(unread);
+  const hasRows = (): boolean =>
+    rowsAsLastRead(unread, state).some((row) => kinship(row, unread.identity).kind !== "foreign" || isLeft(row));
   // Only a read can say that there is no row: a database that could not be asked may hold those of pods that are gone.
   const isKnown = state.table.read !== undefined && !state.table.dirty;
   if (!isKnown || isAskedAnew(farm, state.table) || hasRows() || hasPods()) state.lastBusyMs = unread.nowMs;
   return unread.nowMs - state.lastBusyMs >= idleAfterMs;
+}
+
+function rowsAsLastRead(unread: Observation, { table: { read, facts } }: FarmState): readonly ServerRow[] {
+  if (read === undefined || facts === undefined) return [];
+  const { table } = withInventory({ ...unread, table: { kind: "read", read, facts } });
+  return table.kind === "read" ? table.read.rows : [];
 }
 
 /** The spec has changed, or a person asks for a pass, since the rows were read. */
@@ -174,6 +185,7 @@ async function readTable(
   try {
     const facts = await database.facts(signal);
     const read = await database.read(signal);
+    notePings(state, read, materialChanged ? "another" : "same");
     state.table = { read, facts, atMs: clock.monotonic(), generation: farm.generation, forcedBy, dirty: false };
     return { table: { kind: "read", read, facts }, database };
   } catch (error) {
@@ -182,6 +194,14 @@ async function readTable(
     state.table = failed(cache, error.problem, { farm, forcedBy, nowMs: clock.monotonic() });
     return unavailable(error.problem);
   }
+}
+
+/** Pings of two reads say something only where both are of one database. */
+function notePings(state: FarmState, { pings }: TableRead, database: "same" | "another"): void {
+  const { pingAfterMs, ...memory } = state.memory;
+  const { read: before, atMs } = state.table;
+  const arrivedMs = database === "another" ? undefined : (arrivedAfterMs({ pings: before?.pings, atMs }, pings) ?? pingAfterMs);
+  state.memory = { ...memory, ...(arrivedMs !== undefined && { pingAfterMs: arrivedMs }) };
 }
 
 /** The database was not asked: what it failed with before does not say any more when to look again. */
@@ -227,6 +247,6 @@ export function readBack(state: FarmState, read: TableRead): void {
 export const withRows = (observation: Observation, state: FarmState): Observation => {
   const { table } = observation;
   return table.kind === "read" && state.table.read !== undefined
-    ? { ...observation, table: { ...table, read: state.table.read } }
+    ? withInventory({ ...observation, table: { ...table, read: state.table.read } })
     : observation;
 };

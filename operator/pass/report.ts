@@ -6,6 +6,7 @@ import type { Logger } from "../controller/logger.ts";
 import type { Assessment } from "../farm/conditions.ts";
 import { gatesToOpen } from "../farm/gates.ts";
 import type { Condition, FarmKey, Milliseconds, WebFarm } from "../farm/model.ts";
+import type { Plan, Remark } from "../farm/plan.ts";
 import type { WebFarmStatus } from "../farm/resource.generated.ts";
 import { statusOf } from "../farm/status.ts";
 import type { Applied } from "./apply.ts";
@@ -62,6 +63,7 @@ export async function tellStatus(options: ReportOptions, assessment: Assessment,
     },
   );
   tellConditions(options, farm, { status, committed }, state);
+  tellUnsynchronised(options, farm, assessment.plan, state);
   return told;
 }
 
@@ -128,13 +130,7 @@ export function tellActions({ cluster }: ReportOptions, farm: WebFarm, applied: 
       note: `Web farm server ${name} is registered for WebFarm ${farm.name}.`,
     });
   }
-  for (const { kind, row, claim } of applied.marked) {
-    const [reason, action, whose] =
-      kind === "handOver"
-        ? ["ServerUpdated", "HandOver", "an earlier pod"]
-        : ["ServerAdopted", "TakeOver", "another cluster or a former owner"];
-    tell({ pod: claim.pod, reason, action, note: `Web farm server ${row.name} (ServerID ${row.serverID}) of ${whose} is this pod's now.` });
-  }
+  for (const mark of applied.marked) tell({ pod: mark.claim.pod, ...aboutMark(mark) });
   for (const { row, pod } of applied.removed) {
     if (pod !== undefined)
       tell({
@@ -149,9 +145,11 @@ export function tellActions({ cluster }: ReportOptions, farm: WebFarm, applied: 
       "registered",
       applied.registered.map(({ name }) => name),
     ),
-    summaryOf(
-      "handed over",
-      applied.marked.map(({ row }) => row.name),
+    ...verbs.map(({ verb, isMeant }) =>
+      summaryOf(
+        verb,
+        applied.marked.filter(isMeant).map(({ row }) => row.name),
+      ),
     ),
     summaryOf(
       "removed",
@@ -159,6 +157,30 @@ export function tellActions({ cluster }: ReportOptions, farm: WebFarm, applied: 
     ),
   ].filter((text) => text !== "");
   if (summary.length > 0) tell({ reason: summaryReason(applied), action: "Synchronise", note: `Servers ${summary.join("; ")}.` });
+}
+
+const verbs: readonly { readonly verb: string; readonly isMeant: (mark: Remark) => boolean }[] = [
+  { verb: "handed over", isMeant: ({ kind }) => kind === "handOver" || kind === "takeOver" },
+  { verb: "adopted", isMeant: ({ kind }) => kind === "adopt" },
+  { verb: "given their URL", isMeant: ({ kind }) => kind === "url" },
+];
+
+function aboutMark({ kind, row, url }: Remark): Pick<FarmEvent, "reason" | "action" | "note"> {
+  const server = `Web farm server ${row.name} (ServerID ${row.serverID})`;
+  switch (kind) {
+    case "handOver":
+      return { reason: "ServerUpdated", action: "HandOver", note: `${server} of an earlier pod is this pod's now.` };
+    case "takeOver":
+      return { reason: "ServerAdopted", action: "TakeOver", note: `${server} of another cluster or a former owner is this pod's now.` };
+    case "adopt":
+      return {
+        reason: "ServerAdopted",
+        action: "Adopt",
+        note: `${server}, which was not this WebFarm's, is this pod's now (spec.adoption).`,
+      };
+    case "url":
+      return { reason: "ServerUpdated", action: "SetUrl", note: `${server} has the URL ${url ?? ""} now.` };
+  }
 }
 
 function summaryReason({ registered, marked }: Applied): string {
@@ -182,7 +204,24 @@ const watchedConditions: readonly Watched[] = [
   { condition: "SettingsCompatible", bad: "False", reason: "SettingsMismatch" },
   { condition: "OwnershipConflict", bad: "True", reason: "OwnershipConflict" },
   { condition: "RemovalsBlocked", bad: "True", reason: "RemovalBlocked" },
+  { condition: "LimitReached", bad: "True", reason: "LimitReached" },
+  { condition: "PeersUnaware", bad: "True", reason: "PeersUnaware" },
 ];
+
+/** One event each time that a pod's process turns out to be one that only a restart will synchronise. */
+function tellUnsynchronised({ cluster, log }: ReportOptions, farm: WebFarm, plan: Plan, state: FarmState): void {
+  const views = plan.servers.filter((view) => view.state === "Unsynchronised");
+  const keyOf = ({ pod, row }: Plan["servers"][number]): string => `${pod?.uid ?? ""}/${pod?.restarts ?? 0}/${row?.serverID ?? 0}`;
+  for (const view of views) {
+    if (state.unsynchronised.has(keyOf(view)) || view.pod === undefined) continue;
+    log.warn("A server is not synchronised before its process restarts", {
+      ...{ farm: farm.key, server: view.name, pod: view.pod.name, podUID: view.pod.uid, reason: view.reason },
+      explanation: view.message,
+    });
+    cluster.record({ farm, pod: view.pod, type: "Warning", reason: view.reason, action: "Reconcile", note: view.message });
+  }
+  state.unsynchronised = new Set(views.map(keyOf));
+}
 
 /** One event and one log line each time that something begins to need a person, and when it ends. */
 function tellConditions(

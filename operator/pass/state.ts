@@ -26,6 +26,8 @@ export interface FarmState {
   status: StatusWrites;
   /** Reasons of conditions last told as events. */
   told: ReadonlyMap<string, string>;
+  /** Of the servers that are not synchronised: pod, life and row, told as events. */
+  unsynchronised: ReadonlySet<string>;
   /** Passes in which the bindings of removed servers are swept again, where no foreign key keeps them out. */
   sweeps: readonly { readonly rows: readonly { readonly serverID: number; readonly name: string }[]; readonly left: number }[];
 }
@@ -69,5 +71,6 @@ export const newState = (nowMs: Milliseconds): FarmState => ({
   lostRaces: 0,
   status: { atMs: -Infinity },
   told: new Map(),
+  unsynchronised: new Set(),
   sweeps: [],
 });

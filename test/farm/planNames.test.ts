@@ -91,7 +91,6 @@ describe("several of our rows of one name", () => {
     expectAll({ scene: { pods: [a], rows: [second, first] }, shows: ["shop-a Registered Registered", "SHOP-A Stale NameInUse"] }));
   test("the pod's own counts though it has the larger ServerID", () =>
     expectAll({ scene: { pods: [a], rows: [rowOf(a, { serverID: 9 }), { ...second, serverID: 2 }] } }));
-  test("none makes a second row for the pod", () => expectAll({ scene: { pods: [a], rows: [first, { ...first, serverID: 8 }] } }));
   test("one plan is made of them in whatever order they were read", () => {
     expect(plan({ pods: [successor], rows: [second, first, foreignRow()] })).toEqual(
       plan({ pods: [successor], rows: [foreignRow(), first, second] }),

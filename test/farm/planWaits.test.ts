@@ -85,6 +85,4 @@ describe("a write that the server refused", () => {
     expect(result.lookAgainMs).toBe(5);
     expect(result.refused.map(({ name }) => name)).toEqual(["shop-a"]);
   });
-  test("is a conflict when the database takes the name for another row's", () =>
-    expect(states(plan({ pods: [a] }, refused("EqualName")))).toEqual(["shop-a Conflict EqualName"]));
 });

@@ -78,6 +78,7 @@ export function playRound(before: World): Round {
     missingSince,
     goneSince,
     removedAsMissing: new Map([...remembered.removedAsMissing, ...asMissing]),
+    equalNames: new Map([...remembered.equalNames, ...equalNames(inserted, actions)]),
     late: actions.inserts.length === 0 ? remembered.late : registeredLate(remembered.late, late, plan.lateQuota, nowMs),
   };
   const after = { ...before, rows, memory, nowMs: nowMs + (plan.lookAgainMs ?? 1_000) };
@@ -94,6 +95,15 @@ function insert(rows: readonly ServerRow[], { inserts }: Actions): readonly Serv
     nextID += 1;
   }
   return all;
+}
+
+/** What the database answers for names that it did not insert. */
+function equalNames(rows: readonly ServerRow[], { inserts }: Actions): readonly (readonly [string, ServerRow])[] {
+  return inserts.flatMap(({ name, guid }) => {
+    if (rows.some((row) => row.guid === guid)) return [];
+    const found = rows.find((row) => comparable(row.name) === comparable(name));
+    return found === undefined ? [] : [[comparable(name), found] as const];
+  });
 }
 
 function watchOthers(memory: FarmMemory, { rows, nowMs }: World): FarmMemory {

@@ -4,7 +4,16 @@
 import { markFor } from "../../operator/farm/mark.ts";
 import type { MarkIdentity } from "../../operator/farm/mark.ts";
 import { farmKey } from "../../operator/farm/model.ts";
-import type { DatabaseProblem, FarmKey, Pod, ServerRow, TableRead, WebFarm } from "../../operator/farm/model.ts";
+import type {
+  DatabaseFacts,
+  DatabaseProblem,
+  FarmKey,
+  FarmSettings,
+  Pod,
+  ServerRow,
+  TableRead,
+  WebFarm,
+} from "../../operator/farm/model.ts";
 import type { WebFarmStatus } from "../../operator/farm/resource.generated.ts";
 import { PodLedger } from "../../operator/kubernetes/podLedger.ts";
 import type { Cluster, Databases, FarmDatabase, FarmEvent, FarmWrite, ServiceAccountRead, WriteResult } from "../../operator/pass/ports.ts";
@@ -60,9 +69,19 @@ export class FakeWorld {
   /** Is told of each call right before it takes effect, or fails. */
   onCall: (name: string) => void = nothing;
   rows: ServerRow[] = [];
+  /** Changes to what the database says of itself. */
+  facts: Partial<DatabaseFacts> = {};
+  /** Instead of the mode alone. */
+  settings: FarmSettings | undefined;
+  /** What a name is compared by: two names with one text are one. */
+  collation: (name: string) => string = (name) => name.replace(/ +$/, "").toLowerCase();
+  /** Servers that were given a ping with their row. */
+  readonly quietlyBorn: string[] = [];
   replicas = 1;
   kind: "Deployment" | "StatefulSet" = "Deployment";
   pings: Map<number, string> | undefined;
+  /** CMSWebFarmMode. */
+  mode: "1" | "2" = "2";
   /** What the API server has; the cache may differ. */
   live = new Map<string, Pod>();
   readonly #cached = new Map<string, Pod>();
@@ -151,9 +170,21 @@ export class FakeWorld {
   }
 
   insertRow(pod: Pod, name = pod.name, by: MarkIdentity = identity): ServerRow {
-    const row: ServerRow = { serverID: this.#nextID++, name, guid: markFor(by, name, pod.uid), enabled: true };
+    return this.insertForeign({ name, guid: markFor(by, name, pod.uid) });
+  }
+
+  /** A row as a person would insert it. */
+  insertForeign(changes: Partial<Omit<ServerRow, "serverID">>): ServerRow {
+    const guid = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
+    const row: ServerRow = { serverID: this.#nextID++, name: "by-hand", guid, enabled: true, ...changes };
     this.rows.push(row);
     return row;
+  }
+
+  /** Changes the spec, as a person would. */
+  respec(changes: Partial<WebFarm["spec"]>, key = shop): void {
+    const { spec, generation } = this.farms.get(key) ?? buildFarm();
+    this.change({ spec: { ...spec, ...changes }, generation: generation + 1 }, key);
   }
 
   change(changes: Partial<WebFarm>, key = shop): void {
@@ -246,38 +277,47 @@ export class FakeWorld {
   }
 
   #database(place: string): FarmDatabase {
-    const find = (wanted: { readonly serverID: number; readonly guid: string | null }): Mutable<ServerRow> | undefined =>
-      this.rows.find(({ serverID, guid }) => serverID === wanted.serverID && guid === wanted.guid);
+    const isEqual = (one: string, other: string): boolean => this.collation(one) === this.collation(other);
+    const find = (wanted: Pick<ServerRow, "serverID" | "guid" | "name">): Mutable<ServerRow> | undefined =>
+      this.rows.find(({ serverID, guid, name }) => serverID === wanted.serverID && guid === wanted.guid && isEqual(name, wanted.name));
+    const isSilent = ({ serverID, newestPing }: { readonly serverID: number; readonly newestPing?: string }): boolean =>
+      newestPing === undefined || this.pings?.get(serverID) === newestPing;
     return {
-      facts: () => this.#call("facts", () => ({ ...facts(), foreignKeyDisabled: false })),
+      facts: () =>
+        this.#call("facts", () => ({ ...facts({ hasPings: this.pings !== undefined }), ...this.facts, foreignKeyDisabled: false })),
       read: () =>
         this.#call("read", () => ({
           ...this.#read(),
-          settings: settings("2"),
+          settings: this.settings ?? settings(this.mode),
           ...(this.pings !== undefined && { pings: new Map(this.pings) }),
         })),
-      register: (servers) =>
+      register: (servers, _signal, { mostServers = Infinity, copiesPing = false } = {}) =>
         this.#call("register", () =>
-          this.#write(place, servers, ({ name, guid }) => {
-            if (this.rows.every((row) => row.name !== name)) this.rows.push({ serverID: this.#nextID++, name, guid, enabled: true });
+          this.#write(place, servers, ({ name, guid, url }) => {
+            const isFull = this.rows.filter(({ enabled }) => enabled).length >= mostServers;
+            if (isFull || this.rows.some((row) => isEqual(row.name, name))) return;
+            this.rows.push({ serverID: this.#nextID++, name, guid, enabled: true, ...(url !== undefined && { url }) });
+            if (copiesPing) this.quietlyBorn.push(name);
           }),
         ),
       mark: (marks) =>
         this.#call("mark", () =>
           this.#write(place, marks, (mark) => {
             const row = find(mark);
-            if (row !== undefined) row.guid = mark.newGuid;
+            if (row === undefined) return;
+            row.guid = mark.newGuid;
+            if (mark.url !== undefined) row.url = mark.url;
           }),
         ),
       remove: (rows) =>
         this.#call("remove", () => ({
           ...this.#write(place, rows, (wanted) => {
-            this.rows = this.rows.filter((row) => row !== find(wanted));
+            if (isSilent(wanted)) this.rows = this.rows.filter((row) => row !== find(wanted));
           }),
           bindings: 0,
-          bindingsRemain: rows.some((row) => find(row) !== undefined),
+          bindingsRemain: rows.some((row) => find(row) !== undefined && isSilent(row)),
         })),
-      conflict: () => this.#call("conflict", () => undefined),
+      conflict: (name) => this.#call("conflict", () => this.rows.find((row) => isEqual(row.name, name))),
       sweep: () => this.#call("sweep", () => undefined),
     };
   }

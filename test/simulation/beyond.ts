@@ -5,5 +5,4 @@ import type { FarmSpec } from "./objects.ts";
 
 const policies: ReadonlySet<string> = new Set(["Observe", "CreateOnly", "UpsertOnly", "Sync"]);
 
-export const isBeyondThisVersion = (spec: FarmSpec): boolean =>
-  "fieldOfNextYear" in spec || !policies.has(spec.policy) || Number(spec["maxServers"] ?? 0) > 0;
+export const isBeyondThisVersion = (spec: FarmSpec): boolean => "fieldOfNextYear" in spec || !policies.has(spec.policy);

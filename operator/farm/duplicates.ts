@@ -1,0 +1,32 @@
+// Several rows of one name: versions 6 and 7 have no unique index, and the product gives a name's tasks to the first row only. Of ours the one
+// with the smallest ServerID stays and the others go; between ours and somebody else's a person decides.
+
+import { kinship } from "./mark.ts";
+import type { MarkIdentity } from "./mark.ts";
+import type { ServerRow } from "./model.ts";
+
+/** Rows and pods with the same one have the same name for every database. Those that differ in case or accents may have. */
+export const sureName = ({ name }: Pick<ServerRow, "name">): string => (name.endsWith(" ") ? name.replace(/ +$/, "") : name);
+
+/** Of each surplus row of ours, the row of its name that stays. */
+export function surplusRows(ours: readonly ServerRow[]): ReadonlyMap<ServerRow, ServerRow> {
+  const kept = new Map<string, ServerRow>();
+  const surplus = new Map<ServerRow, ServerRow>();
+  for (const row of ours.toSorted((a, b) => a.serverID - b.serverID)) {
+    const first = kept.get(sureName(row));
+    if (first === undefined) kept.set(sureName(row), row);
+    else surplus.set(row, first);
+  }
+  return surplus;
+}
+
+/** Whether a row of ours with the same name and a smaller ServerID is there: then this one may go. */
+export const isSurplus = (row: ServerRow, rows: readonly ServerRow[], identity: MarkIdentity): boolean =>
+  rows.some((other) => other.serverID < row.serverID && sureName(other) === sureName(row) && kinship(other, identity).kind === "ours");
+
+/** The rows that carry no mark of this farm's owners, by their sure names. */
+export const foreignRowsByName = (rows: readonly ServerRow[], identity: MarkIdentity): ReadonlyMap<string, readonly ServerRow[]> =>
+  Map.groupBy(
+    rows.filter((row) => kinship(row, identity).kind === "foreign"),
+    sureName,
+  );
