@@ -4,6 +4,7 @@
 
 import { hash } from "node:crypto";
 import type { Milliseconds, ServerRow, WebFarm } from "./model.ts";
+import { stored } from "./inventory.ts";
 import type { PlanStatus, UnexplainedServer } from "./resource.generated.ts";
 
 export const approveAnnotation = "webfarm.dev/approve-removals";
@@ -53,7 +54,7 @@ export function approvalInForce(farm: Pick<WebFarm, "status" | "approver">, nowW
   };
 }
 
-export const isApproved = (row: ServerRow, approval: Approval | undefined): boolean => approval?.rows.has(rowOf(row)) === true;
+export const isApproved = (row: ServerRow, approval: Approval | undefined): boolean => approval?.rows.has(rowOf(stored(row))) === true;
 
 /** The approval by which this row may go, if there is one. */
 export function approvalOf(row: ServerRow, approval: Approval | undefined): ApprovalRef | undefined {
@@ -94,7 +95,7 @@ export interface Publication {
 export function publicationOf(publishing: Publishing): Publication | undefined {
   const { before, needing, approve, mayRemove, nowWallMs } = publishing;
   const published = knownPublication(before);
-  const left = needing.filter((row) => published?.keys.has(rowOf(row)) === true);
+  const left = needing.filter((row) => published?.keys.has(rowOf(stored(row))) === true);
   if (published === undefined || left.length === 0) return anew(needing, nowWallMs);
   if (published.approved !== undefined) return isInForce(published, nowWallMs) ? withoutKeys(published) : anew(needing, nowWallMs);
   const isFull = published.unexplained.length >= mostPublished;
@@ -120,6 +121,7 @@ function anew(needing: readonly ServerRow[], nowWallMs: Milliseconds): Publicati
   const unexplained = needing
     .toSorted((a, b) => a.serverID - b.serverID)
     .slice(0, mostPublished)
+    .map(stored)
     .map(({ serverID, name, guid }) => ({ serverID, name, ...(guid !== null && { guid }) }));
   const digest = hash("sha256", JSON.stringify({ publishedAtMs: nowWallMs, unexplained }), "hex").slice(0, 16);
   return { digest, unexplained };

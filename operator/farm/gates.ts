@@ -1,5 +1,7 @@
 // Which readiness gates open in this pass, and why (promise 4). A gate opens once and is never taken back, and never because of another
-// pod's row: only a row with this very pod's mark says that the application will find its own.
+// pod's row: only a row with this very pod's mark says that the application will find its own. Where the application registers itself, that is
+// the one row that matches the pod's server name and no other living pod's (inventory.ts), also if a pod before it left it there: content
+// changes make tasks for that row from now on, and the pod's process fetches them when it runs.
 
 import type { ClaimedPod } from "./desired.ts";
 import { wantsRow } from "./desired.ts";
@@ -43,7 +45,7 @@ export function gatesToOpen(observation: Observation, memory: FarmMemory, plan: 
     if (failOpenMs === 0) continue;
     const leftMs = (memory.boundSince.get(claim.pod.uid) ?? observation.nowMs) + failOpenMs - observation.nowMs;
     if (leftMs > 0) waits.push(leftMs);
-    else open.push({ pod: claim.pod, reason: "FailOpen", message: failOpenMessage(plan, claim) });
+    else open.push({ pod: claim.pod, reason: "FailOpen", message: failOpenMessage(observation, plan, claim) });
   }
   return { open, ...(waits.length > 0 && { lookAgainMs: Math.min(...waits) }) };
 }
@@ -90,7 +92,8 @@ function policyCause(plan: Plan, authority: Authority, claim: ClaimedPod): Cause
   return { reason: "PolicyForbids", message: "The WebFarm's policy forbids taking over the row of this server name." };
 }
 
-function failOpenMessage(plan: Plan, claim: ClaimedPod): string {
+function failOpenMessage({ farm }: Observation, plan: Plan, claim: ClaimedPod): string {
   const view = plan.servers.find(({ pod }) => pod?.uid === claim.pod.uid);
-  return `No row could be written within readinessGate.failOpenSeconds (${view?.reason ?? "unknown"}); the pod takes traffic and may serve stale content.`;
+  const failed = farm.spec.registration === "Application" ? "The application registered no row of its own" : "No row could be written";
+  return `${failed} within readinessGate.failOpenSeconds (${view?.reason ?? "unknown"}); the pod takes traffic and may serve stale content.`;
 }

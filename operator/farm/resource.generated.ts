@@ -12,7 +12,10 @@ export const webFarmApi = {
 export interface WebFarmResource {
   /** Which pods form the farm, where its database is, and what the operator may do there. */
   readonly spec: WebFarmSpec;
-  /** What the operator observed. It is for people, no decision reads it back. */
+  /**
+   * What the operator observed. It is for people: no decision reads it back, but for the set that a person approved (plan)
+   * and, with registration Application, the inventory.
+   */
   readonly status?: WebFarmStatus;
 }
 
@@ -26,7 +29,11 @@ export interface WebFarmSpec {
   readonly policy: Policy;
   /**
    * Who inserts rows. Operator: the operator does (manual mode of the product). Application: the application registers
-   * itself, and the operator only removes what it leaves behind.
+   * itself (Automatic mode, generated servers, Xperience by Kentico), and the operator only removes what it leaves behind:
+   * it inserts no row and changes none. status.inventory says whose each row was, seen while its pod lived; a row goes only
+   * when that pod has ended. With policy CreateOnly and UpsertOnly nothing is removed, and readiness gates wait for the row
+   * all the same. The gate of a pod opens when one row matches its serverName and no other living pod does, whoever
+   * registered it first: a StatefulSet's next pod uses the row as it finds it.
    */
   readonly registration: Registration;
   /**
@@ -36,12 +43,13 @@ export interface WebFarmSpec {
   readonly suspend?: boolean;
   /**
    * The name under which this farm marks its rows, for example eu-1/shop. Given at creation or never, immutable. Without it
-   * the mark is "<uid of the namespace>/<name>". The one in force is status.ownerId.
+   * the mark is "<uid of the namespace>/<name>". The one in force is status.ownerId. Rows that the application registers
+   * carry no mark.
    */
   readonly ownerId?: string;
   /**
    * At most 8 marks of an earlier life (the cluster was rebuilt, the WebFarm renamed) whose rows this farm takes over. Copy
-   * them from the old object's status.ownerId.
+   * them from the old object's status.ownerId. Of no meaning for rows that the application registers.
    */
   readonly formerOwnerIds?: readonly string[];
   /**
@@ -89,7 +97,11 @@ export type Policy = "Observe" | "CreateOnly" | "UpsertOnly" | "Sync";
 
 /**
  * Who inserts rows. Operator: the operator does (manual mode of the product). Application: the application registers
- * itself, and the operator only removes what it leaves behind.
+ * itself (Automatic mode, generated servers, Xperience by Kentico), and the operator only removes what it leaves behind:
+ * it inserts no row and changes none. status.inventory says whose each row was, seen while its pod lived; a row goes only
+ * when that pod has ended. With policy CreateOnly and UpsertOnly nothing is removed, and readiness gates wait for the row
+ * all the same. The gate of a pod opens when one row matches its serverName and no other living pod does, whoever
+ * registered it first: a StatefulSet's next pod uses the row as it finds it.
  */
 export type Registration = "Operator" | "Application";
 
@@ -205,7 +217,8 @@ export interface Member {
   /**
    * Template of the server's name: letters, digits, _ - . and $(POD_NAME) $(POD_NAMESPACE) $(POD_HOSTNAME) $(POD_ORDINAL)
    * $(MACHINE_NAME). It must yield the name that the application runs under (CMSWebFarmServerName). Immutable. With
-   * registration Application it may end in *. Default "$(POD_NAME)".
+   * registration Application it may end in *, because the product appends application path and suffixes to the machine's
+   * name; a pod that several rows match, or a row that several pods match, is a Conflict. Default "$(POD_NAME)".
    */
   readonly serverName?: string;
   /**
@@ -282,7 +295,10 @@ export interface Removal {
   readonly nodeLostSeconds?: number;
 }
 
-/** What the operator observed. It is for people, no decision reads it back. */
+/**
+ * What the operator observed. It is for people: no decision reads it back, but for the set that a person approved (plan)
+ * and, with registration Application, the inventory.
+ */
 export interface WebFarmStatus {
   /** metadata.generation that this status speaks of. */
   readonly observedGeneration?: number;
@@ -313,7 +329,10 @@ export interface WebFarmStatus {
   readonly database?: DatabaseStatus;
   /** What would be done and is withheld, by suspension, policy, read-only mode, or for want of approval. */
   readonly plan?: PlanStatus;
-  /** Of which pod each row was, seen while the pod lived. Only with registration Application. */
+  /**
+   * Of which pod each row is, seen while the pod lived. Only with registration Application. A row is removed only as long as
+   * it is as it stands here; one that has no place here goes by approval only.
+   */
   readonly inventory?: readonly InventoryEntry[];
   /** When the operator last changed a row. */
   readonly lastChangeTime?: string;
@@ -417,4 +436,6 @@ export interface InventoryEntry {
   readonly pod: string;
   /** UID of the pod. */
   readonly podUID: string;
+  /** ServerGUID of the row. Absent is NULL. */
+  readonly guid?: string;
 }

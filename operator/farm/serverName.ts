@@ -51,6 +51,45 @@ export function renderServerName(template: string, pod: Pod): Rendered<ServerNam
   return problem === undefined ? { ok: true, value: filled.value as ServerName } : refused(`serverName ${template}: ${problem}`);
 }
 
+/** The names that a pod's server may have: one, or with `isPrefix` all that begin so. `text` is comparable. */
+export interface NamePattern {
+  readonly text: string;
+  readonly isPrefix: boolean;
+}
+
+/** As renderServerName, for a template that may end in `*`: the product appends application path and suffixes to the machine's name. */
+export function renderNamePattern(template: string, pod: Pod): Rendered<NamePattern> {
+  const isPrefix = template.endsWith("*");
+  const filled = fill(isPrefix ? template.slice(0, -1) : template, pod);
+  if (!filled.ok) return filled;
+  // What follows a prefix is not known: it may end in a dot.
+  const problem = nameProblem(isPrefix ? `${filled.value}x` : filled.value);
+  return problem === undefined
+    ? { ok: true, value: { text: comparable(filled.value), isPrefix } }
+    : refused(`serverName ${template}: ${problem}`);
+}
+
+export const matchesName = ({ text, isPrefix }: NamePattern, name: string): boolean =>
+  isPrefix ? comparable(name).startsWith(text) : comparable(name) === text;
+
+/** Finds what was put under the patterns that a name matches, without trying them all. */
+export function patternIndex<T>(entries: readonly { readonly pattern: NamePattern; readonly value: T }[]): (name: string) => readonly T[] {
+  const names = Map.groupBy(
+    entries.filter(({ pattern }) => !pattern.isPrefix),
+    ({ pattern }) => pattern.text,
+  );
+  const prefixes = Map.groupBy(
+    entries.filter(({ pattern }) => pattern.isPrefix),
+    ({ pattern }) => pattern.text,
+  );
+  const lengths = [...new Set([...prefixes.keys()].map(({ length }) => length))];
+  return (name) => {
+    const text = comparable(name);
+    const begun = lengths.flatMap((length) => (text.length < length ? [] : (prefixes.get(text.slice(0, length)) ?? [])));
+    return [...(names.get(text) ?? []), ...begun].map(({ value }) => value);
+  };
+}
+
 /** The URL of a pod, `waits` while the template needs an IP that the pod does not have yet. An IPv6 address gets its brackets. */
 export function renderUrl(template: string, pod: Pod): Rendered<string> | { readonly ok: "waits" } {
   if (template.includes("$(POD_IP)") && pod.ip === undefined) return { ok: "waits" };

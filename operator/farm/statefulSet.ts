@@ -2,7 +2,7 @@
 
 import type { Pod, PodUid } from "./model.ts";
 import type { Observation, OrdinalRange } from "./observation.ts";
-import { comparable, renderServerName } from "./serverName.ts";
+import { matchesName, renderNamePattern } from "./serverName.ts";
 
 /** More ordinals than this are not tried: such a farm has no successor wait. */
 const mostOrdinals = 2000;
@@ -24,9 +24,9 @@ function yields(set: OrdinalRange, serverName: string, namespace: string, lastPo
   if (set.serverName === undefined) return false;
   const template = set.serverName;
   const names = Array.from({ length: Math.min(set.count, mostOrdinals) }, (_, index) =>
-    renderServerName(template, podOf(set, set.start + index, namespace)),
+    renderNamePattern(template, podOf(set, set.start + index, namespace)),
   );
-  return names.some((name) => name.ok && comparable(name.value) === comparable(serverName));
+  return names.some((name) => name.ok && matchesName(name.value, serverName));
 }
 
 function wants(set: OrdinalRange, podName: string): boolean {

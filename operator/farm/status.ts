@@ -1,4 +1,5 @@
-// The whole status of a WebFarm from an assessment. It is for people: nothing decides by it, but for what one approved (approval.ts).
+// The whole status of a WebFarm from an assessment. It is for people: nothing decides by it, but for what one approved (approval.ts) and
+// whose the application's rows were (inventory.ts).
 // Nothing in it ages by itself, so a farm in which nothing happens has the same status for ever.
 
 import { approveAnnotation, publicationOf } from "./approval.ts";
@@ -7,6 +8,7 @@ import { conditionsOf, cut } from "./conditions.ts";
 import type { Assessment } from "./conditions.ts";
 import { wantsRow } from "./desired.ts";
 import { registeredPods } from "./gates.ts";
+import { inventoryOf } from "./inventory.ts";
 import type { Condition, Milliseconds } from "./model.ts";
 import type { Plan, ServerState, ServerView } from "./plan.ts";
 import { permitted } from "./policy.ts";
@@ -67,6 +69,7 @@ export function statusOf(assessment: Assessment, moment: StatusMoment): WebFarmS
     ...(views.length > mostServers && { omittedServers: views.length - mostServers }),
     ...(database !== undefined && { database }),
     ...(withheld !== undefined && { plan: withheld }),
+    ...(farm.spec.registration === "Application" && { inventory: [...inventoryOf(observation)] }),
     ...(lastChangeTime !== undefined && { lastChangeTime }),
   };
 }

@@ -97,6 +97,38 @@ const ownership: readonly Rule[] = [
   },
 ];
 
+const registers = (spec: Parameters<typeof farm>[0]): Farm => farm({ registration: "Application", ...spec });
+
+const selfRegistering: readonly Rule[] = [
+  {
+    rule: "the Manual mode is not asserted where the application registers itself",
+    accepted: [registers({}), farm({ webFarmMode: "Manual" })],
+    refused: [registers({ webFarmMode: "Manual" })],
+    message: "spec.webFarmMode must be absent with registration Application",
+  },
+  {
+    rule: "rows that the application registers are not adopted",
+    accepted: [registers({ adoption: "Never" }), farm({ adoption: "MatchingNames" })],
+    refused: [registers({ adoption: "MatchingNames" })],
+    message: "spec.adoption MatchingNames must not be given with registration Application",
+  },
+  {
+    rule: "rows that the application registers are not limited",
+    accepted: [registers({ maxServers: 0 }), farm({ maxServers: 4 })],
+    refused: [registers({ maxServers: 4 })],
+    message: "spec.maxServers must be absent or 0 with registration Application",
+  },
+  {
+    rule: "each policy and deletionPolicy makes sense where the application registers itself",
+    accepted: [
+      ...["Observe", "CreateOnly", "UpsertOnly", "Sync"].map((policy) => registers({ policy })),
+      ...["RemoveStale", "RemoveAll", "Retain"].map((deletionPolicy) => registers({ deletionPolicy })),
+    ],
+    refused: [registers({ policy: "Reap" })],
+    message: "spec.policy: Unsupported value",
+  },
+];
+
 const unknownFields: readonly Rule[] = [
   {
     rule: "a misspelt field is an error with kubectl's strict validation",
@@ -118,19 +150,25 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.stop());
 
-describe.each([...requiredFields, ...choices, ...bounds, ...databaseRules, ...ownership, ...memberRules, ...unknownFields])(
-  "$rule",
-  ({ accepted, refused, message }) => {
-    test("keeps what obeys", async () => {
-      for (const example of accepted)
-        expect({ example, refusal: await refusalOf(cluster, namespace, example) }).toEqual({ example, refusal: undefined });
-    });
+describe.each([
+  ...requiredFields,
+  ...choices,
+  ...bounds,
+  ...databaseRules,
+  ...ownership,
+  ...memberRules,
+  ...selfRegistering,
+  ...unknownFields,
+])("$rule", ({ accepted, refused, message }) => {
+  test("keeps what obeys", async () => {
+    for (const example of accepted)
+      expect({ example, refusal: await refusalOf(cluster, namespace, example) }).toEqual({ example, refusal: undefined });
+  });
 
-    test("refuses what does not, and says why", async () => {
-      for (const example of refused) {
-        const refusal = await refusalOf(cluster, namespace, example);
-        expect({ example, refusal }).toEqual({ example, refusal: expect.stringContaining(message) });
-      }
-    });
-  },
-);
+  test("refuses what does not, and says why", async () => {
+    for (const example of refused) {
+      const refusal = await refusalOf(cluster, namespace, example);
+      expect({ example, refusal }).toEqual({ example, refusal: expect.stringContaining(message) });
+    }
+  });
+});

@@ -1,5 +1,14 @@
 import { describe, expect, test } from "@jest/globals";
-import { comparable, nameProblem, renderServerName, renderUrl } from "../../operator/farm/serverName.ts";
+import {
+  comparable,
+  matchesName,
+  patternIndex,
+  renderNamePattern,
+  nameProblem,
+  renderServerName,
+  renderUrl,
+} from "../../operator/farm/serverName.ts";
+import type { Pod } from "../../operator/farm/model.ts";
 import { pod } from "./build.ts";
 
 const shop = pod({ name: "shop-12", namespace: "prod" });
@@ -87,5 +96,44 @@ describe("two names are one to the database", () => {
     ["but not when they differ", "shop-0", "shop-1", false],
   ])("%s", (_what, one, other, same) => {
     expect(comparable(one) === comparable(other)).toBe(same);
+  });
+});
+
+describe("the names that a template which may end in * yields", () => {
+  const yields = (template: string, of: Pod, name: string): boolean => {
+    const pattern = renderNamePattern(template, of);
+    return pattern.ok && matchesName(pattern.value, name);
+  };
+  test.each<[string, string, Pod, string, boolean]>([
+    ["one without *", "$(POD_NAME)", pod({ name: "shop-0" }), "SHOP-0 ", true],
+    ["and no longer one", "$(POD_NAME)", pod({ name: "shop-0" }), "shop-0_cms", false],
+    ["all that begin so", "$(POD_NAME)*", pod({ name: "shop-0" }), "Shop-0_AutoExternalWeb", true],
+    ["also the beginning itself", "$(POD_NAME)*", pod({ name: "shop-0" }), "shop-0", true],
+    ["also another pod's that begins so", "$(POD_NAME)*", pod({ name: "shop-1" }), "shop-10", true],
+    ["which a longer template tells apart", "$(POD_NAME)_*", pod({ name: "shop-1" }), "shop-10_cms", false],
+    ["none that only contains it", "$(POD_NAME)*", pod({ name: "shop-0" }), "my-shop-0", false],
+    ["the machine's on Windows", "$(MACHINE_NAME)*", pod({ name: "shop-7c9d8b6f5-x2vbd", os: "windows" }), "SHOP-7C9D8B6F5-_cms", true],
+    ["what ends in a dot before the *", "web.*", pod(), "web.cms", true],
+  ])("%s", (_what, template, of, name, expected) => expect(yields(template, of, name)).toBe(expected));
+
+  test.each([
+    ["a machine name that the pod does not have", "$(MACHINE_NAME)*", pod({ hostNetwork: true })],
+    ["a dot at the beginning", ".$(POD_NAME)*", pod()],
+    ["more than 100 characters", `${"x".repeat(100)}*`, pod()],
+  ])("are refused for %s", (_what, template, of) => expect(renderNamePattern(template, of)).toMatchObject({ ok: false }));
+
+  test("are found in an index as one by one", () => {
+    const pods = ["shop-1", "shop-10", "shop-2"].map((name) => pod({ name }));
+    const patterns = pods.flatMap((of) =>
+      ["$(POD_NAME)", "$(POD_NAME)*", "shop-*", "web"].flatMap((template) => {
+        const pattern = renderNamePattern(template, of);
+        return pattern.ok ? [{ pattern: pattern.value, value: `${template} of ${of.name}` }] : [];
+      }),
+    );
+    const find = patternIndex(patterns);
+    for (const name of ["shop-1", "SHOP-10 ", "shop-10_cms", "shop-", "shop", "web", "webs", "other"]) {
+      const one = patterns.filter(({ pattern }) => matchesName(pattern, name)).map(({ value }) => value);
+      expect([name, find(name).toSorted()]).toEqual([name, one.toSorted()]);
+    }
   });
 });

@@ -1,0 +1,151 @@
+// What is remembered of rows that the application wrote: as long as the row is as it was seen, of the pod that it was seen with, and no more
+// than there is room for.
+
+import { describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { inventoryOf, isWrittenDown, mostEntries, stored, withInventory } from "../../operator/farm/inventory.ts";
+import { kinship, markFor } from "../../operator/farm/mark.ts";
+import type { ServerRow } from "../../operator/farm/model.ts";
+import type { InventoryEntry } from "../../operator/farm/resource.generated.ts";
+import { appRow, entryOf, seen } from "./applicationScene.ts";
+import type { ApplicationScene } from "./applicationScene.ts";
+import {
+  ended,
+  farm,
+  foreignRow,
+  identity,
+  observation,
+  otherOwner,
+  pod,
+  rowOf,
+  table,
+  terminating,
+  uid,
+  unavailable,
+  unbound,
+} from "./build.ts";
+
+const a = pod({ name: "shop-a" });
+const b = pod({ name: "shop-b" });
+const row = appRow(a);
+const remembered = (scene: ApplicationScene): readonly InventoryEntry[] => inventoryOf(seen(scene));
+describe("what is remembered", () => {
+  test.each<[string, ApplicationScene, readonly InventoryEntry[]]>([
+    ["a row and its living pod", { pods: [a], rows: [row] }, [entryOf(row, a)]],
+    [
+      "a row without a GUID",
+      { pods: [a], rows: [appRow(a, { guid: null })] },
+      [{ serverName: "shop-a", serverID: 1, pod: "shop-a", podUID: a.uid }],
+    ],
+    ["a row and its terminating pod", { pods: [terminating({ name: "shop-a" })], rows: [row] }, [entryOf(row, a)]],
+    ["the pod of a row that is gone now, whoever saw it", { rows: [row], inventory: [entryOf(row, a)] }, [entryOf(row, a)]],
+    [
+      "the new pod of the name",
+      { pods: [pod({ name: "shop-a", uid: uid("new") })], rows: [row], inventory: [entryOf(row, a)] },
+      [entryOf(row, pod({ name: "shop-a", uid: uid("new") }))],
+    ],
+    ["not a row that is gone", { pods: [a], inventory: [entryOf(row, a)] }, []],
+    ["not a row that was made anew after its pod", { rows: [{ ...row, serverID: 7 }], inventory: [entryOf(row, a)] }, []],
+    [
+      "but one that was made anew while the pod lives",
+      { pods: [a], rows: [{ ...row, serverID: 7 }], inventory: [entryOf(row, a)] },
+      [entryOf({ ...row, serverID: 7 }, a)],
+    ],
+    ["not a pod that has ended before its row was seen", { pods: [ended({ name: "shop-a" })], rows: [row] }, []],
+    ["not a pod that is not bound: its process has not begun", { pods: [unbound({ name: "shop-a" })], rows: [row] }, []],
+    ["not a pod of another WebFarm", { pods: [a], rows: [row], takenByOlder: new Map([[a.uid, farm().key]]) }, []],
+    ["not what two pods share", { pods: [a, b], rows: [appRow({ name: "web" })], serverName: "web" }, []],
+    [
+      "what it knew of a row that the database cannot be asked for",
+      { table: unavailable(), inventory: [entryOf(row, a)] },
+      [entryOf(row, a)],
+    ],
+    ["what it knew of rows that are more than are read", { truncated: true, inventory: [entryOf(row, a)] }, [entryOf(row, a)]],
+    [
+      "what it knew while the cache of the pods is not whole",
+      { rows: [row], synced: false, inventory: [entryOf(row, a)] },
+      [entryOf(row, a)],
+    ],
+    ["not a row that carries a mark already, and so needs no memory", { rows: [rowOf(a)] }, []],
+  ])("%s", (_what, scene, expected) => expect(remembered(scene)).toEqual(expected));
+
+  test("is in the order of the names, whatever the order of the rows", () => {
+    const rows = [appRow(b, { serverID: 2 }), row];
+    expect(remembered({ pods: [a, b], rows })).toEqual(remembered({ pods: [b, a], rows: rows.toReversed() }));
+  });
+
+  test("is at most as much as the resource holds, and what was remembered before stays", () => {
+    const pods = Array.from({ length: mostEntries + 1 }, (_, at) => pod({ name: `shop-${String(at).padStart(5, "0")}` }));
+    const rows = pods.map((one, at) => appRow(one, { serverID: at + 1 }));
+    const last = entryOf(rows.at(-1) ?? row, pods.at(-1) ?? a);
+    const kept = remembered({ pods, rows, inventory: [last] });
+    expect(kept).toHaveLength(mostEntries);
+    expect([kept[0]?.serverName, kept.at(-1)]).toEqual(["shop-00000", last]);
+    expect(kept.map(({ serverName }) => serverName)).not.toContain(`shop-${String(mostEntries - 1).padStart(5, "0")}`);
+  });
+
+  test("has each name once and says of each row what it is, whatever the names", () => {
+    const names = fc.constantFrom("shop-a", "SHOP-A", "shop-a ", "shop-b", "shop-b_x", "web");
+    const rows = fc.uniqueArray(fc.record({ serverID: fc.integer({ min: 1, max: 9 }), name: names }), {
+      selector: ({ serverID }) => serverID,
+    });
+    fc.assert(
+      fc.property(rows, rows, fc.constantFrom("$(POD_NAME)", "$(POD_NAME)*", "shop-*"), (before, now, serverName) => {
+        const pods = [a, b];
+        const inventory = remembered({ pods, rows: before.map((one) => appRow(one, one)), serverName });
+        const next = remembered({ pods: [b], rows: now.map((one) => appRow(one, one)), serverName, inventory });
+        expect(new Set(next.map(({ serverName: name }) => name)).size).toBe(next.length);
+        for (const entry of next) expect(now).toContainEqual({ serverID: entry.serverID, name: entry.serverName });
+      }),
+    );
+  });
+});
+
+describe("rows as they are decided about", () => {
+  const readOf = (scene: ApplicationScene): readonly ServerRow[] => {
+    const { table: read } = seen(scene);
+    return read.kind === "read" ? read.read.rows : [];
+  };
+
+  test("carry the mark of their pod, and what the table has beside it", () => {
+    const [one] = readOf({ rows: [row], inventory: [entryOf(row, a)] });
+    expect(one).toEqual({ ...row, guid: markFor(identity, "shop-a", a.uid), application: { guid: row.guid, pod: "shop-a" } });
+    expect(stored(one ?? row)).toEqual(row);
+  });
+
+  test("carry none when nothing is known of them, whoever marked them", () => {
+    const rows = [row, foreignRow(), rowOf(a, { serverID: 3, name: "shop-x", by: otherOwner })];
+    const found = readOf({ rows });
+    expect(found.map((one) => kinship(one, identity).kind)).toEqual(["foreign", "foreign", "foreign"]);
+    expect(found.map(stored)).toEqual(rows);
+  });
+
+  test("carry the mark that this farm wrote when its registration was Operator", () => {
+    expect(readOf({ rows: [rowOf(a)] })).toEqual([rowOf(a)]);
+  });
+
+  test("are the same when they are looked at twice", () => {
+    const once = seen({ pods: [b], rows: [row, appRow(b, { serverID: 2 })], inventory: [entryOf(row, a)] });
+    expect(withInventory(once)).toEqual(once);
+  });
+
+  test("are left alone with registration Operator", () => {
+    const scene = observation({ farm: farm({ status: { inventory: [entryOf(row, a)] } }), table: table([row]) });
+    expect(withInventory(scene)).toBe(scene);
+  });
+});
+
+describe("what is written down", () => {
+  const isKnown = (scene: ApplicationScene): boolean => {
+    const one = seen(scene);
+    const rows = one.table.kind === "read" ? one.table.read.rows : [];
+    return rows.every(isWrittenDown(one));
+  };
+  test.each<[string, ApplicationScene, boolean]>([
+    ["a row that the inventory has", { rows: [row], inventory: [entryOf(row, a)] }, true],
+    ["a row that carries this farm's own mark", { rows: [rowOf(a)] }, true],
+    ["not a row that was seen with its pod just now", { pods: [a], rows: [row] }, false],
+    ["not a row that the inventory says was another pod's", { pods: [a], rows: [row], inventory: [entryOf(row, b)] }, false],
+    ["not a row of which nothing is known", { rows: [row] }, false],
+  ])("%s", (_what, scene, expected) => expect(isKnown(scene)).toBe(expected));
+});
