@@ -167,7 +167,6 @@ it.concurrent(
 );
 
 it.concurrent.each<{ name: string; spec: SpecPart; field: string }>([
-  { name: "registering", spec: { registration: "Application" }, field: "spec.registration" },
   { name: "adopting", spec: { adoption: "MatchingNames" }, field: "spec.adoption" },
   { name: "limited", spec: { maxServers: 4 }, field: "spec.maxServers" },
 ])(
