@@ -84,25 +84,19 @@ interface LogIn {
   readonly logInWith: (secret: string) => Promise<unknown>;
 }
 
-/** A token that was made before may have been taken back: then one more is tried, once. */
+/** A token that was made before may have been taken back: then one more is tried, once. None that was refused is used again. */
 async function logInAs(target: Target, { token, abandoned, logInWith }: LogIn): Promise<unknown> {
-  const first = await token.current(abandoned);
+  const { token: secret, isNew } = await token.current(abandoned);
   try {
-    return await logInWith(first.token);
+    return await logInWith(secret);
   } catch (error) {
-    if (!isRefusal(error)) throw error;
-    token.forget();
-    if (first.isNew) throw identityRefused(error, target);
+    if (!(error instanceof DatabaseError) || error.problem.kind !== "login") throw error;
+    const isTokenRefused = error.problem.reason === "LoginFailed";
+    if (isTokenRefused) token.forget();
+    if (isNew || !isTokenRefused) throw identityRefused(error, target);
   }
-  const second = await token.current(abandoned);
-  try {
-    return await logInWith(second.token);
-  } catch (error) {
-    throw isRefusal(error) ? identityRefused(error, target) : error;
-  }
+  return await logInAs(target, { token, abandoned, logInWith });
 }
-
-const isRefusal = (error: unknown): error is DatabaseError => error instanceof DatabaseError && error.problem.kind === "login";
 
 /** What is to be done is another thing than with a password. */
 function identityRefused({ problem, outcome, cause }: DatabaseError, { identity, endpoint, database }: Target): DatabaseError {

@@ -220,6 +220,21 @@ describe("a token that the database does not take", () => {
     expect((await problemOf(opened.run(hello, [], never))).message).toContain("FROM EXTERNAL PROVIDER");
     expect([entra.asked.length, presented.length - before]).toEqual([2, 2]);
   });
+
+  test("is not to blame where the database is not open to the identity: no other one is asked for", async () => {
+    const clock = new FakeClock();
+    const { pool, entra, server } = await rig({ clock });
+    const opened = pool();
+    await opened.run(hello, [], never);
+    await clock.advance(2 * minuteMs);
+    server.faults.refuseLogins({ number: 4060 }, { times: 2 });
+    for (const _attempt of [1, 2])
+      expect(await problemOf(opened.run(hello, [], never))).toMatchObject({
+        reason: "DatabaseNotAccessible",
+        message: expect.stringContaining("FROM EXTERNAL PROVIDER") as unknown,
+      });
+    expect(entra.asked).toHaveLength(1);
+  });
 });
 
 describe("no token is", () => {
