@@ -132,6 +132,7 @@ export const pages = {
   rowCount: learn("sql/t-sql/functions/rowcount-transact-sql"),
   schemaId: learn("sql/t-sql/functions/schema-id-transact-sql"),
   serverProperty: learn("sql/t-sql/functions/serverproperty-transact-sql"),
+  selectVariable: learn("sql/t-sql/language-elements/select-local-variable-transact-sql"),
   setStatements: learn("sql/t-sql/statements/set-statements-transact-sql"),
   stringComparison: learn("sql/t-sql/language-elements/string-comparison-assignment"),
   tableHints: learn("sql/t-sql/queries/hints-transact-sql-table"),

@@ -70,7 +70,7 @@ test("where not everything holds it says what came instead, asks the rest, exits
   expect(out).toMatch(/^\| 1 \| held \| An INSERT of several rows.* \| https:\/\/learn\.microsoft\.com\/\S+ \(.+\) \|$/m);
   expect(out).toMatch(/^\| \d+ \| \*\*DID NOT HOLD\*\* \| .*Came instead: errors of the other's binding: \[ 1222 \] instead of \[\] \|/m);
   expect(out).toMatch(/^\| \d+ \| \*\*DID NOT HOLD\*\* \| QUOTENAME .*Came instead: the run ended with: /m);
-  expect(out).toMatch(/^\| \d+ \| held \| HAS_PERMS_BY_NAME tells of a column/m);
+  expect(out).toMatch(/^\| \d+ \| held \| HAS_PERMS_BY_NAME tells of each column/m);
   expect(out).toMatch(/: \d+ held, \d+ did not hold, 0 not applicable\.\n$/);
   await expectNothingLeft();
 });

@@ -21,8 +21,11 @@ interface Made {
   readonly refusal: string | undefined;
 }
 
+/** In Azure a database takes minutes to be made. */
+const longestMs = 600_000;
+
 export async function openServer(address: Address): Promise<ContractServer> {
-  const master = await openSession(configFor(address, "master"));
+  const master = await openSession({ ...configFor(address, "master"), requestTimeout: longestMs });
   const suffix = randomBytes(6).toString("hex");
   const databases: string[] = [];
   const logins: string[] = [];
@@ -79,7 +82,8 @@ export async function openServer(address: Address): Promise<ContractServer> {
         login: async (...grants) => await createLogin(first, grants),
         setUpdateability: async (to) => {
           const reply = await master.ask(`ALTER DATABASE [${found.name}] SET ${to} WITH ROLLBACK IMMEDIATE;`);
-          if (reply.errors.length > 0) throw new NotApplicable("noReadOnly", reply.message);
+          if (reply.errors.length > 0 && to === "READ_ONLY") throw new NotApplicable("noReadOnly", reply.message);
+          if (reply.errors.length > 0) throw new Error(`Cannot set the database ${to}: ${reply.message}`);
         },
       });
     } finally {
@@ -104,7 +108,7 @@ export async function openServer(address: Address): Promise<ContractServer> {
   async function close(): Promise<void> {
     isClosing = true;
     await Promise.allSettled(creations);
-    const cleaner = await openSession(configFor(address, "master"));
+    const cleaner = await openSession({ ...configFor(address, "master"), requestTimeout: longestMs });
     const left: string[] = [];
     for (const name of databases) {
       // Some servers have no such mode (Azure SQL Database drops without it): what counts is whether the database goes.

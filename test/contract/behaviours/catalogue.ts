@@ -7,13 +7,13 @@ const readNames = "SELECT Name FROM dbo.Server";
 
 export const catalogue: readonly Behaviour[] = [
   {
-    title: "sys.tables and sys.columns tell names as they were written, lengths in bytes, NULL, identity and default",
+    title: "sys.tables and sys.columns tell columns, lengths in bytes, NULL, identity and default; COLLATE finds a table whatever its case",
     page: pages.columns("sys.columns (Transact-SQL)"),
     run: async (place) => {
       const db = await place.session();
       await db.run("CREATE TABLE dbo.Extra (Y nvarchar(max) NULL)");
       const text =
-        "SELECT LOWER(t.name) AS t, LOWER(c.name) AS c, CAST(c.max_length AS INT) AS l, CAST(c.is_nullable AS INT) AS n, CAST(c.is_identity AS INT) AS i, CASE WHEN c.default_object_id = 0 THEN 0 ELSE 1 END AS d FROM sys.tables AS t INNER JOIN sys.columns AS c ON c.object_id = t.object_id WHERE t.schema_id = SCHEMA_ID(N'dbo') AND LOWER(t.name) IN (N'server', N'extra') ORDER BY t.name DESC, c.column_id";
+        "SELECT LOWER(t.name) AS t, LOWER(c.name) AS c, CAST(c.max_length AS INT) AS l, CAST(c.is_nullable AS INT) AS n, CAST(c.is_identity AS INT) AS i, CASE WHEN c.default_object_id = 0 THEN 0 ELSE 1 END AS d FROM sys.tables AS t INNER JOIN sys.columns AS c ON c.object_id = t.object_id WHERE t.schema_id = SCHEMA_ID(N'dbo') AND t.name COLLATE Latin1_General_CI_AS IN (N'SERVER', N'extra') ORDER BY t.name DESC, c.column_id";
       const [found = []] = await db.sets(text);
       const said = (column: string) => found.find((row) => row["c"] === column);
       same("ID", said("id"), { t: "server", c: "id", l: 4, n: 0, i: 1, d: 0 });
@@ -157,14 +157,21 @@ export const catalogue: readonly Behaviour[] = [
     },
   },
   {
-    title: "HAS_PERMS_BY_NAME tells of a column, the column's name without brackets",
+    title: "HAS_PERMS_BY_NAME tells of each column of a catalogue's rows, the column's name without brackets",
     page: pages.hasPerms("H. Which columns of table T do I have SELECT permission on?"),
     run: async (place) => {
       const db = await place.sessionOf(await place.login("SELECT (ID, Name) ON dbo.Server", "UPDATE (Name) ON dbo.Server"));
-      const asked = (permission: string, column: string): string =>
-        `HAS_PERMS_BY_NAME(N'dbo.Server', N'OBJECT', N'${permission}', N'${column}', N'COLUMN')`;
-      const text = `SELECT ${asked("SELECT", "Name")} AS a, ${asked("SELECT", "Guid")} AS b, ${asked("UPDATE", "Name")} AS c, ${asked("UPDATE", "Guid")} AS d, HAS_PERMS_BY_NAME(N'dbo.Server', N'OBJECT', N'SELECT') AS e`;
-      same("values", await db.row(text), { a: 1, b: 0, c: 1, d: 0, e: 0 });
+      const asked =
+        "SELECT c.name AS c, HAS_PERMS_BY_NAME(QUOTENAME(N'dbo') + N'.' + QUOTENAME(t.name), N'OBJECT', v.permission, c.name, N'COLUMN') AS h FROM sys.tables AS t INNER JOIN sys.columns AS c ON c.object_id = t.object_id CROSS JOIN (VALUES (N'SELECT'), (N'UPDATE')) AS v (permission) WHERE t.schema_id = SCHEMA_ID(N'dbo') AND v.permission = @permission";
+      for (const [permission, expected] of [
+        ["SELECT", ["id", "name"]],
+        ["UPDATE", ["name"]],
+      ] as const) {
+        const [rows = []] = await db.sets(asked, { permission: name(permission) });
+        const held = rows.filter((row) => row["h"] === 1).map((row) => String(row["c"]).toLowerCase());
+        same(`columns with ${permission}`, held.sort(), expected);
+        same("columns in all", rows.length, 5);
+      }
     },
   },
 ];

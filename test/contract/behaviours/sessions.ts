@@ -122,7 +122,7 @@ export const sessions: readonly Behaviour[] = [
     },
   },
   {
-    title: "An unknown column (207) or a wrong number of them (213, 109, 110) stops the whole batch before it runs",
+    title: "An unknown column (207) or a wrong number of them (213) stops the whole batch before it runs",
     page: pages.errors0("207, 213"),
     run: async (place) => {
       const db = await place.session();

@@ -53,6 +53,18 @@ export const values: readonly Behaviour[] = [
     },
   },
   {
+    title: "SELECT @variable = MAX(…) over no rows makes the variable NULL, and no row lies in a range up to NULL",
+    page: pages.selectVariable("Remarks"),
+    run: async (place) => {
+      const db = await place.session();
+      await db.run("INSERT INTO dbo.Binding (ServerID, TaskID) VALUES (1, 1), (1, 2)");
+      const text =
+        "DECLARE @reached INT; SET @reached = 7; SELECT @reached = MAX(t.TaskID) FROM (SELECT TOP (2) b.TaskID FROM dbo.Binding AS b WHERE b.ServerID = 1 AND b.TaskID > @after ORDER BY b.TaskID) AS t; SELECT @reached AS r, COUNT(*) AS n FROM dbo.Binding AS b WHERE b.TaskID > @after AND b.TaskID <= @reached";
+      same("after none", await db.sets(text, { after: int(0) }), [[{ r: 2, n: 2 }]]);
+      same("after the last", await db.sets(text, { after: int(2) }), [[{ r: null, n: 0 }]]);
+    },
+  },
+  {
     title: "COALESCE gives the first value that is not NULL",
     page: pages.coalesce("COALESCE (Transact-SQL)"),
     run: async (place) => {
@@ -65,11 +77,12 @@ export const values: readonly Behaviour[] = [
     },
   },
   {
-    title: "= and a unique index leave trailing blanks out, and so does LEN; DATALENGTH counts them",
+    title: "= and a unique index leave trailing blanks out in every collation, and so does LEN; DATALENGTH counts them",
     page: pages.stringComparison("Remarks"),
     run: async (place) => {
       const db = await place.session();
       same("found", await db.column("SELECT Name FROM dbo.Server WHERE Name = N'a  '"), ["a"]);
+      same("found by bits", await db.column("SELECT Name FROM dbo.Server WHERE Name = N'a  ' COLLATE Latin1_General_BIN2"), ["a"]);
       refused("a second with a blank", await db.errors(insert("a ")), 2601);
       same("lengths", await db.row("SELECT LEN(N'a  ') AS l, DATALENGTH(N'a  ') AS d"), { l: 1, d: 6 });
     },

@@ -36,10 +36,8 @@ export const writes: readonly Behaviour[] = [
       const db = await place.session();
       await db.errors(insert("a"));
       await db.run(`BEGIN TRANSACTION; ${insert("b")} ROLLBACK TRANSACTION;`);
-      const [failed] = await db.column("SELECT CASE WHEN ID > 3 THEN 1 ELSE 0 END FROM dbo.Server WHERE Name = N'a'");
       await db.run(insert("c"));
       const [id] = await db.column("SELECT ID FROM dbo.Server WHERE Name = N'c'");
-      same("the first row's number is behind them", failed, 0);
       same("the next number is greater than those that were used up", Number(id) > 3, true);
     },
   },
