@@ -16,6 +16,8 @@ import { unanswered } from "./unanswered.ts";
 
 const firstConflictRetryMs = 100;
 const lastConflictRetryMs = 5_000;
+/** The watch tells that it has gone; but a store that was taken back before it did has it again, as it was, and tells nothing. */
+const lookAfterReleaseMs = 30_000;
 
 /** When somebody else has changed the object meanwhile: the watch will soon bring it, or lags behind for long. */
 export function afterLostRace(state: FarmState): Result {
@@ -77,7 +79,7 @@ export async function letGo(
   const write = await options.cluster.removeFinalizer(farm, signal);
   if (write.kind === "conflict") return afterLostRace(state);
   tellRelease(options, farm, release);
-  return { kind: "done" };
+  return { kind: "again", afterMs: lookAfterReleaseMs };
 }
 
 function tellRelease({ cluster, log }: ReleaseOptions, farm: WebFarm, { reason, left }: Extract<Release, { kind: "release" }>): void {
