@@ -51,9 +51,12 @@ export class SimDatabase {
     return undefined;
   }
 
-  /** Inserts those whose name the table does not have. */
-  register(servers: readonly { readonly name: string; readonly guid: string }[], by: Writer): void {
-    for (const { name, guid } of servers) if (this.rowNamed(name) === undefined) this.insert({ name, guid, enabled: true }, by);
+  /** Inserts those whose name the table does not have, while it has fewer enabled rows than `most`. */
+  register(servers: readonly { readonly name: string; readonly guid: string }[], by: Writer, most = Infinity): void {
+    for (const { name, guid } of servers) {
+      const enabled = [...this.rows.values()].filter((row) => row.enabled).length;
+      if (enabled < most && this.rowNamed(name) === undefined) this.insert({ name, guid, enabled: true }, by);
+    }
   }
 
   /** Changes those that are as they were read. */

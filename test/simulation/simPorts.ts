@@ -238,13 +238,13 @@ function simDatabase(options: PortOptions, farm: FarmKey, database: SimDatabase)
         }),
         signal,
       ),
-    register: (servers, signal) => {
+    register: (servers, signal, { mostServers } = {}) => {
       const by = writer("register");
       return ask(
         "register",
         servers.map(({ name, guid }) => `${name} ${guid}`).join(", "),
         () => {
-          database.register(servers, by);
+          database.register(servers, by, mostServers);
           return written();
         },
         signal,
