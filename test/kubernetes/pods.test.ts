@@ -120,6 +120,24 @@ describe("a decoded pod", () => {
     expect(decodePod(rawPod({ name: "a", spec, status })).running).toBe(expected);
   });
 
+  test.each<[string, object, number | undefined]>([
+    ["none while no container has restarted", { containerStatuses: [{ name: "web", restartCount: 0 }] }, undefined],
+    ["none without statuses", {}, undefined],
+    [
+      "those of all containers",
+      {
+        containerStatuses: [
+          { name: "web", restartCount: 2 },
+          { name: "log", restartCount: 1 },
+        ],
+      },
+      3,
+    ],
+    ["not those of init containers", { initContainerStatuses: [{ name: "wait", restartCount: 7 }] }, undefined],
+  ])("has restarts: %s", (_name, status, expected) => {
+    expect(decodePod(rawPod({ name: "a", status })).restarts).toBe(expected);
+  });
+
   test("has no disruption when the condition is False", () => {
     const status = { conditions: [{ type: "DisruptionTarget", status: "False", reason: "DeletionByPodGC" }] };
     expect(decodePod(rawPod({ name: "a", status })).disruption).toBeUndefined();
