@@ -1,9 +1,18 @@
-// What a login may do and see: refusals name the permission, and the catalogue hides what has no grant.
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+// What a login may do and see: refusals name the permission, and the catalogue hides what has no grant. And that the operator asks for no
+// more than it is documented to need, on each generation's tables, and names what it lacks.
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { catalogues } from "../../operator/sqlserver/catalogues.ts";
+import { DatabaseError } from "../../operator/sqlserver/errors.ts";
+import { grantsOn, grantsToRun } from "../../operator/sqlserver/permissions.ts";
+import { tableNames } from "../../operator/sqlserver/tables.ts";
 import { openTestDatabase } from "../database/database.ts";
 import type { TestDatabase } from "../database/database.ts";
 import { connect, refusedLogin, reportServer } from "./connection.ts";
 import type { Reply } from "./connection.ts";
+import { kenticoVersions } from "../database/fixtures/kentico.ts";
+import { type FarmRig, guid, never, openFarm, server } from "../sqlserver/farmRig.ts";
+
+jest.setTimeout(60_000);
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -62,4 +71,79 @@ test("the documented grants suffice for the tables they name, and for no more", 
 test("a wrong password is refused at login", async () => {
   const { user } = await database.createLogin({});
   expect(await refusedLogin(database, { user, password: "Wrong-1234" })).toContain(`Login failed for user '${user}'`);
+});
+
+/** What a person is told when the farm is read and a row of it added, given to another pod and removed: messages and notes. */
+async function toldBy({ farm, insert, rows, test: { adminQuery } }: FarmRig): Promise<readonly string[]> {
+  await adminQuery("DELETE FROM [dbo].[CMS_WebFarmServer];");
+  await insert(["shop-1", guid(1), "http://a"]);
+  const row = { serverID: (await rows())[0]?.serverID ?? 0, name: "shop-1", guid: guid(1) };
+  const told: string[] = [];
+  const attempts: readonly (() => Promise<unknown>)[] = [
+    async () => told.push(...(await farm.facts(never)).notes),
+    () => farm.read(never),
+    () => farm.register([{ ...server("shop-2", 2), url: "http://b" }], never, { mostServers: 9, copiesPing: true }),
+    () => farm.mark([{ ...row, newGuid: guid(3), url: "http://c" }], never),
+    () => farm.remove([{ ...row, guid: guid(3) }], never),
+    () => farm.sweep([row], never),
+  ];
+  for (const attempt of attempts) {
+    try {
+      await attempt();
+    } catch (error) {
+      if (!(error instanceof DatabaseError)) throw error;
+      expect(error.problem).toMatchObject({ kind: "permission", reason: "GrantMissing" });
+      told.push(error.problem.message);
+    }
+  }
+  return told.filter((one) => !one.startsWith("Encrypt="));
+}
+
+describe.each(kenticoVersions)("on the tables of version %s", (version) => {
+  const documented = grantsOn(catalogues[version]);
+  const options = { kentico: { version } };
+  let shared: TestDatabase;
+  beforeAll(async () => {
+    shared = await openTestDatabase(options);
+  });
+  afterAll(async () => {
+    await shared.close();
+  });
+  const told = async (...lacks: readonly string[]): Promise<readonly string[]> => {
+    const rig = await openFarm({ database: options, shared, lacks });
+    try {
+      return await toldBy(rig);
+    } finally {
+      await rig.close();
+    }
+  };
+
+  test("the documented grants are enough", async () => {
+    expect(await told()).toEqual([]);
+  });
+
+  test.each(documented.map((one) => ({ ...one, name: tableNames[one.table] })))(
+    "without $grant on $name that grant is named",
+    async (one) => {
+      const messages = await told(`${one.name} ${one.grant}`);
+      expect(messages.join("\n")).toContain(grantsToRun("dbo", [one]));
+    },
+  );
+
+  const columns = documented.flatMap((one) =>
+    (one.columns ?? []).map((column) => ({ table: one.table, grant: one.grant, name: tableNames[one.table], column })),
+  );
+  test.each(columns)("without $grant on $name.$column that column is named, and nothing else", async ({ table, grant, name, column }) => {
+    const messages = await told(`${name} ${grant} ${column}`);
+    expect(messages.length).toBeGreaterThan(0);
+    for (const message of messages) expect(message).toContain(grantsToRun("dbo", [{ table, grant, columns: [column] }]));
+  });
+
+  test("without any grant on the rows no other table is taken for what is missing", async () => {
+    const messages = await told(
+      ...documented.filter(({ table }) => table === "servers").map(({ grant }) => `${tableNames.servers} ${grant}`),
+    );
+    expect(new Set(messages)).toHaveProperty("size", 1);
+    expect(messages[0]).toContain("GRANT SELECT ON [dbo].[CMS_WebFarmServer]; GRANT INSERT ON [dbo].[CMS_WebFarmServer]");
+  });
 });

@@ -1,4 +1,4 @@
-// A Kentico database with the operator's own login and grants, opened as the operator opens it. For tests of this folder only.
+// A Kentico database with the operator's own login and grants, opened as the operator opens it. It has no part in a running operator.
 import mssql from "mssql";
 import { systemClock } from "../../operator/controller/clock.ts";
 import type { Clock } from "../../operator/controller/clock.ts";
@@ -29,6 +29,8 @@ const silent: Logger = {
 
 export interface FarmRigOptions {
   readonly database?: TestDatabaseOptions;
+  /** A database that was opened with these options, and stays open afterwards; absent: one of its own. */
+  readonly shared?: TestDatabase;
   /** `table GRANT` that the login does not get, or `table GRANT column`. */
   readonly lacks?: readonly string[];
   readonly clock?: Clock;
@@ -69,12 +71,13 @@ export interface FarmRig {
 
 export async function openFarm({
   database = { kentico: { version: "13" } },
+  shared,
   lacks = [],
   clock = systemClock,
   mayWrite = () => true,
 }: FarmRigOptions = {}): Promise<FarmRig> {
   const version = database.kentico?.version ?? "13";
-  const test = await openTestDatabase(database);
+  const test = shared ?? (await openTestDatabase(database));
   const observed: string[] = [];
   const open = (): Databases =>
     openDatabases({
@@ -175,7 +178,7 @@ export async function openFarm({
     count: async (table) => Number((await asked(`SELECT COUNT(*) AS [number] FROM [dbo].[${table}];`))[0]?.["number"]),
     close: async () => {
       for (const one of opened) await one.close();
-      await test.close();
+      if (shared === undefined) await test.close();
     },
   };
 }
