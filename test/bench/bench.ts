@@ -4,13 +4,14 @@
 import { createBenchWorld } from "./benchWorld.ts";
 import type { BenchWorld } from "./benchWorld.ts";
 import { measureBurst } from "./burst.ts";
+import { measureDrain } from "./drain.ts";
 import { measureFailover } from "./failover.ts";
 import { say } from "./figure.ts";
 import { measureIdle } from "./idle.ts";
 import { createQuietFarm, measureLatency } from "./latency.ts";
 import { measureMemory } from "./memory.ts";
 
-const chapters = ["latency", "idle", "burst", "failover", "memory"] as const;
+const chapters = ["latency", "idle", "burst", "drain", "failover", "memory"] as const;
 type Chapter = (typeof chapters)[number];
 
 const asked = (process.env["BENCH_ONLY"] ?? chapters.join(",")).split(",");
@@ -39,5 +40,6 @@ if (isAsked("latency") || isAsked("idle"))
     if (isAsked("idle")) await measureIdle(farm);
   });
 if (isAsked("burst")) await inWorld(measureBurst);
+if (isAsked("drain")) await inWorld(async (world) => await measureDrain(world, samples));
 if (isAsked("failover")) await inWorld(measureFailover);
 if (isAsked("memory")) await inWorld(measureMemory);

@@ -139,7 +139,7 @@ async function onePod({ world, database, moments }: Measured, number: number, sa
 const quiet = async (): Promise<void> => await pause(20 + Math.random() * 20);
 
 /** What is noted first counts: the answer to the write, or the event that it made. */
-async function watchPods({ api }: BenchWorld, namespace: string, moments: Moments): Promise<void> {
+export async function watchPods({ api }: BenchWorld, namespace: string, moments: Moments): Promise<void> {
   await api.watch(`/api/v1/namespaces/${namespace}/pods?watch=true`, ({ type, object }) => {
     const { uid } = object.metadata;
     if (type === "DELETED") return;
