@@ -53,13 +53,13 @@ export function readProbe(sets: readonly RecordSet[], place: Place): ProbeReadin
     return refused(
       "schema",
       "NotKentico",
-      `No table of Kentico, such as ${tableNames.servers}, is to be seen in schema ${place.schema}: check database and schema, and whether the operator's user has the grants of the README's script. ${where}`,
+      `No table of Kentico, such as ${tableNames.servers}, is to be seen in schema ${place.schema}. Check database and schema, and whether the operator's user has the grants of docs/permissions. ${where}`,
     );
   if (hidden.length > 0)
     return refused(
       "permission",
       "GrantMissing",
-      `The operator's user sees some of Kentico's tables and not all: ${grantsToRun(place.schema, wholeGrants(hidden))} to it. ${where}`,
+      `Some of Kentico's tables are not there, or the operator's user has no grant on them: ${grantsToRun(place.schema, wholeGrants(hidden))} to it. ${where}`,
     );
   const denied = deniedGrants(columns, sets[3] ?? []);
   const reading = shapeOf(place.schema, columns, denied);
