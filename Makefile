@@ -24,7 +24,7 @@ tools: setup ## build the control plane's programs (once, about 15 minutes on a 
 build: setup ## bundle the operator into dist/operator.mjs
 	@npm run --silent build
 
-demo: tools build ## show the main job on a real control plane (KEEP=1 leaves it open, MSSQL_URL=... uses a real server)
+demo: tools build ## show the main job on a real control plane (VERSION=6, 7, 8.2, 10 to 13, xbyk; REGISTRATION=Application; KEEP=1 leaves it open; MSSQL_URL=... uses a real server)
 	@npm run --silent demo
 
 test: gate tools build ## run every test (MSSQL_URL=... also asks a real server)

@@ -7,12 +7,14 @@ import type { TestDatabase } from "../database/database.ts";
 import type { PodSummary } from "./farmWorld.ts";
 import { insertForeign, wholeRows } from "./wholeRow.ts";
 
+export type InstancePod = Pick<PodSummary, "name" | "uid" | "phase" | "restarts">;
+
 export interface InstancesOptions {
   readonly database: TestDatabase;
   /** All pods of the workload, also those that end. */
-  readonly pods: () => Promise<readonly PodSummary[]>;
+  readonly pods: () => Promise<readonly InstancePod[]>;
   /** The name under which the instance of a pod runs; default the pod's. */
-  readonly nameOf?: (pod: PodSummary) => string;
+  readonly nameOf?: (pod: InstancePod) => string;
 }
 
 export interface Instances {

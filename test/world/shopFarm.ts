@@ -12,7 +12,7 @@ import { until } from "./until.ts";
 import type { UntilOptions } from "./until.ts";
 import { startWitness } from "./witness.ts";
 import type { Kentico } from "./generations.ts";
-import { insertForeign, isRowOf, wholeRows } from "./wholeRow.ts";
+import { insertForeign, isRowOf as isMarkedFor, wholeRows } from "./wholeRow.ts";
 import type { ForeignRow, WholeRow } from "./wholeRow.ts";
 import type { Witness } from "./witness.ts";
 
@@ -30,6 +30,8 @@ export interface ShopFarmOptions extends Omit<AppOptions, "namespace" | "name"> 
   readonly kentico?: Kentico;
   /** Made before, by openShopDatabase; it goes with the farm. Default one of its own. */
   readonly database?: TestDatabase;
+  /** Whether a row is that of a pod; default by its mark. */
+  readonly isRowOf?: (pod: PodSummary, row: WholeRow) => boolean;
   /** A farm whose database this one uses too. */
   readonly sharing?: ShopFarm;
 }
@@ -111,7 +113,8 @@ async function createShopFarm(world: FarmWorld, options: ShopFarmOptions): Promi
     webFarm(world.namespace, name, spec),
     application({ graceSeconds: 1, ...options, namespace: world.namespace, labels: { ...options.labels, farm: name } }),
   );
-  const witness = startWitness({ rows, pods });
+  const { isRowOf = isMarkedFor } = options;
+  const witness = startWitness({ rows, pods, isRowOf });
   const waited = (what: string, condition: () => Promise<boolean> | boolean, untilOptions: UntilOptions = {}): Promise<void> =>
     until(`${name}: ${what}`, condition, {
       ...{ everyMs: 100, timeoutMs: 45_000 },

@@ -3,7 +3,7 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import type { PodSummary } from "./farmWorld.ts";
-import { isRowOf } from "./wholeRow.ts";
+import { isRowOf as isMarkedFor } from "./wholeRow.ts";
 import type { WholeRow } from "./wholeRow.ts";
 
 export interface Witness {
@@ -14,11 +14,13 @@ export interface Witness {
 interface WitnessOptions {
   readonly rows: () => Promise<readonly WholeRow[]>;
   readonly pods: () => Promise<readonly PodSummary[]>;
+  /** Default: by the row's mark. */
+  readonly isRowOf?: (pod: PodSummary, row: WholeRow) => boolean;
 }
 
 const everyMs = 100;
 
-export function startWitness({ rows, pods }: WitnessOptions): Witness {
+export function startWitness({ rows, pods, isRowOf = isMarkedFor }: WitnessOptions): Witness {
   const seen = new Set<string>();
   const hadRow = new Set<string>(); // UIDs of pods
   let looks = 0;
