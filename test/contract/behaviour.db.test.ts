@@ -23,17 +23,19 @@ reportServer();
 
 const isGap = ({ behaviour }: Case): boolean => given === "" && ownGaps.has(behaviour.title);
 const cases = casesOf(contract);
+// In Azure the database that a statement needs takes minutes to be made.
+const longestMs = given === "" ? 120_000 : 900_000;
 
 describe("the server", () => {
-  test.each(cases.filter((one) => !isGap(one)))("$number: $title", async (one) => {
-    const { verdict, because } = await runCase(server, one);
-    // On our own every statement can be asked.
-    const may = given === "" ? ["held"] : ["held", "not applicable"];
-    expect({ because, verdict: may.includes(verdict) ? "held" : verdict }).toEqual({
-      because: verdict === "held" ? "" : because,
-      verdict: "held",
-    });
-  });
+  test.each(cases.filter((one) => !isGap(one)))(
+    "$number: $title",
+    async (one) => {
+      const { verdict, because } = await runCase(server, one);
+      // On our own every statement can be asked.
+      expect(`${verdict}: ${because}`).toMatch(given === "" ? /^held: $/ : /^(held|not applicable): /);
+    },
+    longestMs,
+  );
 });
 
 const gaps = cases.filter(isGap);

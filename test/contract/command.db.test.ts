@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { addressOf, configFor } from "./address.ts";
 import { type OwnServer, startOwnServer } from "./ownServer.ts";
+import { openServer } from "./server.ts";
 import { openSession, type Session } from "./session.ts";
 
 let own: OwnServer;
@@ -59,6 +60,7 @@ const databasesLeft = "SELECT name FROM sys.databases WHERE name LIKE N'webfarm%
 async function expectNothingLeft(): Promise<void> {
   expect(await admin.column(databasesLeft)).toEqual([]);
   expect(named("CREATE DATABASE").length).toBeGreaterThan(0);
+  expect(named("DROP DATABASE")).toEqual(named("CREATE DATABASE"));
   expect(named("DROP LOGIN")).toEqual(named("CREATE LOGIN"));
 }
 
@@ -100,6 +102,22 @@ test.each([/^CREATE DATABASE \[\w+_locks\]/, /^CREATE LOGIN/])(
     await expectNothingLeft();
   },
 );
+
+test("the clean-up begins when what is being created is there", async () => {
+  const server = await openServer(addressOf(own.url));
+  await server.visit("versions", () => Promise.resolve());
+  const creation = own.faults.hold(/^CREATE DATABASE \[\w+_locks\]/);
+  const refused = expect(server.visit("locks", () => Promise.resolve())).rejects.toThrow("is being cleaned up");
+  await creation.reached;
+  const closed = server.close();
+  // Time for a clean-up that does not wait: each look is a round trip.
+  for (let look = 0; look < 100; look += 1) await admin.run("SELECT 1 AS x");
+  expect(named("DROP DATABASE")).toEqual([]);
+  creation.release();
+  await closed;
+  await refused;
+  await expectNothingLeft();
+});
 
 test("where databases cannot be made read-only or logins not be created, the statements about them are not applicable, and say why", async () => {
   own.faults.fail(/^ALTER DATABASE \[\w+\] SET READ_ONLY/, { number: 5011, message: "User does not have permission" });
