@@ -26,7 +26,7 @@ import type { Cluster, Databases, FarmDatabase, PassMetrics } from "./pass/ports
 import { newState } from "./pass/state.ts";
 import type { FarmState, FarmStates } from "./pass/state.ts";
 import { sweepRemoved } from "./pass/sweep.ts";
-import { noteLives, noteRowPods } from "./pass/waits.ts";
+import { noteRowPods } from "./pass/waits.ts";
 
 export interface ReconcileOptions {
   readonly cluster: Cluster;
@@ -100,7 +100,6 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const applied = await applyHeld(decision, hold, actions, state, signal);
     const observation = { ...withRows(decision.observation, state), farm: newest(cached, state) };
     noteRowPods(state, observation);
-    noteLives(state, observation);
     const assessment: Assessment = {
       observation,
       plan: applied === nothingApplied ? decision.plan : planFarm(observation, state.memory), // on the rows that were read back

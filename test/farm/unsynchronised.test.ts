@@ -43,6 +43,7 @@ describe("started alone", () => {
     ["is who was seen to begin alone and, by a later read, was so", [begins, runs, later, grown], "StartedAlone"],
     ["is not who was running when it was first seen", [runs, later, grown], undefined],
     ["is not who may have seen the other row, written since the last read", [begins, runs, grown], undefined],
+    ["also when it was looked at again without a read", [begins, runs, { ...runs, nowMs: 30 }, grown], undefined],
     ["is not who began beside another", [begins, { ...runs, rows: [rowA, rowB] }, later, grown], undefined],
     [
       "is who began beside a row that is switched off",

@@ -166,27 +166,6 @@ it.concurrent(
   limitMs,
 );
 
-it.concurrent.each<{ name: string; spec: SpecPart; field: string }>([
-  { name: "adopting", spec: { adoption: "MatchingNames" }, field: "spec.adoption" },
-  { name: "limited", spec: { maxServers: 4 }, field: "spec.maxServers" },
-])(
-  "only observes a WebFarm with $field, which this version does not know, and works when it is taken away ($name)",
-  async ({ name, spec, field }) => {
-    const farm = await plantFarm(world, { name, spec });
-    await farm.settled({ pods: 1, rows: 0, gate: "Observe" });
-    await farm.untilCondition("Ready", /^False\/UnsupportedField /);
-    expect(await farm.condition("Ready")).toContain(`${field}: `);
-    expect(await farm.condition("Stalled")).toMatch(/^True\/UnsupportedField /);
-    expect(await farm.finalizers()).toBe("");
-    expect(await farm.rows()).toEqual([]);
-    const without = { registration: "Operator", adoption: "Never", maxServers: null } as unknown as SpecPart;
-    await farm.change(without);
-    await farm.settled({ pods: 1, rows: 1 });
-    await farm.untilCondition("Ready", /^True\/Ready /);
-  },
-  limitMs,
-);
-
 it.concurrent(
   "reports a row that a person disabled, leaves it so, and makes a pass when reconcile-at asks for one",
   async () => {

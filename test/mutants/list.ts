@@ -1,6 +1,7 @@
 // Bugs that would delete, keep, open or tell something wrong, each a small change of the operator. Every one must be found; the list
 // follows the code (a test plants each of them).
 
+import { bugsOfGenerations } from "./listOfGenerations.ts";
 import type { PlantedBug } from "./plantedBug.ts";
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -139,15 +140,15 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "re-mark without a live read",
     file: "operator/pass/apply.ts",
-    find: "actions.marks.filter((remark) => isTrue(live(remark.claim.pod.name), (read) => mayTakeRow(remark, read))),",
-    plant: "actions.marks.filter((remark) => isTrue(live(remark.claim.pod.name), (read) => mayTakeRow(remark, read) || true)),",
+    find: 'const isNewMark = ({ kind }: Remark): boolean => kind !== "url";',
+    plant: 'const isNewMark = ({ kind }: Remark): boolean => kind === "takeOver";',
     killedBy: "test/pass/liveReads.test.ts",
   },
   {
     name: "remove without a live read",
     file: "operator/farm/confirm.ts",
-    find: 'if (evidence !== "removeAll" && (live === undefined || !isFree(row, live, members))) return undefined;',
-    plant: 'if (evidence !== "removeAll" && live !== undefined && members.length === 0) return undefined;',
+    find: "if (needsProof(removal) && (live === undefined || !isProven(removal, live, members))) return undefined;",
+    plant: "if (needsProof(removal) && live !== undefined && !isProven(removal, live, [])) return undefined;",
     killedBy: "test/farm/confirm.test.ts",
   },
   {
@@ -160,7 +161,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "give a draining pod's row to the next of its name",
-    file: "operator/farm/rows.ts",
+    file: "operator/farm/whereabouts.ts",
     find: '  return { kind: isAlive(seen.pod) ? "alive" : "draining", pod: seen.pod };',
     plant: '  return isAlive(seen.pod) ? { kind: "alive", pod: seen.pod } : { kind: "ended", pod: seen.pod };',
   },
@@ -293,4 +294,5 @@ export const plantedBugs: readonly PlantedBug[] = [
     plant: "map.set(rowKey(row), { ...watch, ...kept, ...fresh });",
     killedBy: "test/pass/liveReads.test.ts",
   },
+  ...bugsOfGenerations,
 ];
