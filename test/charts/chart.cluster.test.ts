@@ -333,6 +333,11 @@ describe("Values are refused", () => {
     ["a namespace that cannot be", { watchNamespaces: ["EU"] }, "/watchNamespaces/0"],
     ["the right to every kind", { extraScaleKinds: [{ group: "*", plural: "*" }] }, "/extraScaleKinds/0"],
     ["tokens of every ServiceAccount", { serviceAccountTokens: ["*"] }, "/serviceAccountTokens/0"],
+    [
+      "tokens of the operator's own ServiceAccount",
+      { serviceAccount: { name: "own" }, serviceAccountTokens: ["shop", "own"] },
+      "no WebFarm may log in as the operator",
+    ],
     ["a digest that is none", { image: { digest: "latest" } }, "/image/digest"],
     [
       "no ServiceAccount at all",

@@ -87,6 +87,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   resources: [events]
   verbs: [create, patch]
 {{- if .Values.serviceAccountTokens }}
+{{- if has (include "webfarm-operator.serviceAccountName" .) .Values.serviceAccountTokens }}
+{{- fail "serviceAccountTokens must not name the operator's own ServiceAccount: no WebFarm may log in as the operator" }}
+{{- end }}
 # The client ID and the tenant in the annotations of the ServiceAccounts that values: serviceAccountTokens names.
 - apiGroups: [""]
   resources: [serviceaccounts]
