@@ -102,7 +102,7 @@ function judgePods(observation: Observation, desired: Desired, matches: RowMatch
 type PodView = ServerView & { readonly pod: Pod };
 
 function lackOf(claim: ClaimedPod, { table }: Observation, { podsOf, rowsOf }: RowMatches): PodView | undefined {
-  const { pod, member, hash } = claim;
+  const { pod, member } = claim;
   const view = (state: ServerState, reason: string, message: string, row?: ServerRow): PodView => ({
     ...{ name: row?.name ?? pod.name, pod, member: member.name, state, reason, message },
     ...(row !== undefined && { row }),
@@ -124,7 +124,7 @@ function lackOf(claim: ClaimedPod, { table }: Observation, { podsOf, rowsOf }: R
     return view("Conflict", "SeveralRows", message);
   }
   const rivals = podsOf(row).filter((other) => other.pod.uid !== pod.uid);
-  if (rivals.length === 0 || readMark(row.guid)?.pod === hash) return undefined;
+  if (rivals.length === 0) return undefined; // that one of them has the row is the row's to say
   const message = `Row ${row.serverID} matches the server name of pod ${rivals[0]?.pod.name ?? ""} too. Two processes must not run under one name: one of them would serve stale pages.`;
   return view("Conflict", "NameOfAnotherPod", message, row);
 }

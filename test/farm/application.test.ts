@@ -161,6 +161,19 @@ describe("a row whose remembered pod is gone", () => {
       },
     ],
     [
+      "stays while a StatefulSet wants a name that begins so, though this process never saw the pod",
+      {
+        scene: {
+          rows: [appRow({ name: "shop-0_Cms" })],
+          inventory: [entryOf(appRow({ name: "shop-0_Cms" }), first)],
+          statefulSets: [{ ...set, serverName: "$(POD_NAME)_*" }],
+          serverName: "$(POD_NAME)_*",
+        },
+        does: ["confirm 1"],
+        shows: ["shop-0_Cms Stale AwaitingSuccessor"],
+      },
+    ],
+    [
       "goes when the StatefulSet wants fewer pods",
       {
         scene: {

@@ -63,7 +63,7 @@ describe("what is remembered", () => {
     ["what it knew of rows that are more than are read", { truncated: true, inventory: [entryOf(row, a)] }, [entryOf(row, a)]],
     [
       "what it knew while the cache of the pods is not whole",
-      { rows: [row], synced: false, inventory: [entryOf(row, a)] },
+      { rows: [{ ...row, serverID: 7 }], synced: false, inventory: [entryOf(row, a)] },
       [entryOf(row, a)],
     ],
     ["not a row that carries a mark already, and so needs no memory", { rows: [rowOf(a)] }, []],
