@@ -75,7 +75,9 @@ export async function apply(pass: Pass, wanted: Actions): Promise<Applied> {
     done.marked.push(
       ...(await mark(
         pass,
-        actions.marks.filter((remark) => !isNewMark(remark) || isTrue(live(remark.claim.pod.name), (read) => mayTakeRow(remark, read))),
+        actions.marks
+          .filter(isRowFree(pass))
+          .filter((remark) => !isNewMark(remark) || isTrue(live(remark.claim.pod.name), (read) => mayTakeRow(remark, read))),
         done.refused,
       )),
     );
@@ -120,6 +122,16 @@ const isStillSo =
 
 /** A mark that the row has already says nothing new of the pod. */
 const isNewMark = ({ kind }: Remark): boolean => kind !== "url";
+
+/** The same of a row that is to be given away: the pod that it was made for is not there again. */
+const isRowFree =
+  ({ observation }: Pass) =>
+  ({ row, claim }: Remark): boolean => {
+    const mark = readMark(row.guid);
+    if (mark === undefined || mark.pod === claim.hash) return true;
+    const { kind } = whereabouts(mark.pod, observation);
+    return kind === "ended" || kind === "missing";
+  };
 
 /** Rows that the server would not change or delete a moment ago are not tried again before their time. */
 function withoutRefused(wanted: Actions, { memory }: FarmState): { readonly actions: Actions; readonly refused: Outcome["refused"] } {

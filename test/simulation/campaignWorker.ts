@@ -1,4 +1,4 @@
-// One thread of the campaign: runs its share of the schedules, tells its totals every second, and stops at the first that fails.
+// One thread of the campaign: runs its share of the schedules, and tells its totals every second and each schedule that fails.
 
 import { parentPort, workerData } from "node:worker_threads";
 import { runSchedule } from "./campaignRun.ts";
@@ -8,8 +8,8 @@ import { generated } from "./generate.ts";
 
 export interface Share {
   readonly campaign: string;
-  readonly schedules: number;
-  /** This worker runs every `step`-th schedule from `first` on. */
+  /** This worker runs every `step`-th schedule from `first` on, and none from `end` on. */
+  readonly end: number;
   readonly first: number;
   readonly step: number;
 }
@@ -23,19 +23,16 @@ export const seedOf = (campaign: string, index: number): string => `${campaign}-
 
 const tellEveryMs = 1_000;
 
-async function runShare({ campaign, schedules, first, step }: Share, tell: (told: Told) => void): Promise<void> {
+async function runShare({ campaign, end, first, step }: Share, tell: (told: Told) => void): Promise<void> {
   let totals = noTotals;
   let toldMs = performance.now();
-  for (let index = first; index < schedules; index += step) {
+  for (let index = first; index < end; index += step) {
     const seed = seedOf(campaign, index);
     const startedMs = performance.now();
     const outcome = await runSchedule(generated(seed));
     const endedMs = performance.now();
     totals = added(totals, totalsOf(outcome, { seed, ms: endedMs - startedMs }));
-    if (outcome.wrong !== undefined) {
-      tell({ kind: "failed", seed });
-      break;
-    }
+    if (outcome.wrong !== undefined) tell({ kind: "failed", seed });
     if (endedMs - toldMs < tellEveryMs) continue;
     tell({ kind: "progress", totals });
     totals = noTotals;

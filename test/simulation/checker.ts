@@ -220,7 +220,8 @@ export class Checker {
       this.counts.takenFromElsewhere += 1;
       return;
     }
-    if (owner !== undefined && partsOf(after?.guid ?? null)?.pod !== podPart(owner.uid)) this.#judgeLoss(owner, deed, after, by, farm);
+    if (owner !== undefined && partsOf(after?.guid ?? null)?.pod !== podPart(owner.uid))
+      this.#judgeLoss(owner, { before, after, deed }, by, farm);
   }
 
   /** Another cluster's row may be given to a pod of this one only when nobody has pinged as that server for nodeLostSeconds (section 4). */
@@ -249,8 +250,15 @@ export class Checker {
     return this.#looks.last(process, sentAtMs, { namespace, name: folded(row.name) });
   }
 
+  /** What the sender had last seen of the name is of a time that the store has lost, and nothing has told it so since. */
+  #restsOnLostTime(row: RowObject, by: OperatorWriter, { cluster }: PodRecord): boolean {
+    const look = this.#lookFor(row, by);
+    if (look === "unknown" || look === undefined || !this.#truth.isUnaware(by.process, cluster)) return false;
+    return look.atMs <= (this.#truth.cluster(cluster).restoredAtMs ?? -Infinity);
+  }
+
   /** The pod `owner` has lost a row with its mark. */
-  #judgeLoss(owner: PodRecord, deed: string, after: RowObject | undefined, by: OperatorWriter, farm: FarmHistory): void {
+  #judgeLoss(owner: PodRecord, { before, after, deed }: Loss, by: OperatorWriter, farm: FarmHistory): void {
     const stored = this.#truth.stored(owner);
     const restoredAtMs = this.#truth.cluster(owner.cluster).restoredAtMs ?? -Infinity;
     // Whatever is said of an ended pod afterwards, as by a taint of its node, it stays ended, unless the store goes back.
@@ -260,6 +268,10 @@ export class Checker {
     // In one millisecond the order is not to be told; what was executed later than it was sent may have been sent before.
     if (restoredAtMs > by.sentAtMs || (restoredAtMs === by.sentAtMs && this.#truth.nowMs > by.sentAtMs)) {
       this.counts.reborn += 1;
+      return;
+    }
+    if (this.#restsOnLostTime(before, by, owner)) {
+      this.counts.unaware += 1;
       return;
     }
     if (!isThere && after !== undefined) {
@@ -305,6 +317,13 @@ export class Checker {
     const fault = gateFault(opening, { farms, boundAtMs: this.#truth.recordOf(pod.uid).boundAtMs, everRegistered });
     if (fault !== undefined) this.#report(fault.rule, fault.text);
   }
+}
+
+interface Loss {
+  readonly before: RowObject;
+  /** Absent: the row was removed. */
+  readonly after: RowObject | undefined;
+  readonly deed: string;
 }
 
 /** The least that an operator waits after a pod's object has gone, its end unseen. `seen`: as it last saw the pod, if it ever did. */
