@@ -1,5 +1,5 @@
 // Asks a server for everything that the operator relies on, and prints a table of what held and what did not. MSSQL_URL names the server;
-// without it the database under test is asked. Its own databases and logins are dropped at the end, also after a failure or a signal.
+// without it the database under test is asked. With an argument only the statements that have these words. Its own databases and logins are dropped at the end, also after a failure or a signal.
 // Exit code: 0 all held or cannot be asked here, 1 something did not hold, 2 it could not be asked or not be cleaned up, 130 stopped.
 import { addressOf } from "../test/contract/address.ts";
 import { contract } from "../test/contract/behaviours/all.ts";
@@ -26,9 +26,10 @@ async function serverToAsk(): Promise<Asked> {
   return { url: own.url, gaps: ownGaps, end: own.stop };
 }
 
-async function ask({ url, gaps }: Asked, signal: AbortSignal): Promise<number> {
+async function ask({ url, gaps }: Asked, words: string, signal: AbortSignal): Promise<number> {
+  const cases = casesOf(contract).filter(({ title }) => title.includes(words));
+  if (cases.length === 0) throw new Error(`No statement of the contract has the words "${words}"`);
   const server = await openServer(addressOf(url));
-  const cases = casesOf(contract);
   const results: Result[] = [];
   const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
   const asked = async (): Promise<void> => {
@@ -42,7 +43,7 @@ async function ask({ url, gaps }: Asked, signal: AbortSignal): Promise<number> {
   say(heading);
   try {
     // A stop does not wait for a statement that waits: its sessions go with their database.
-    await Promise.race([asked(), stopped]);
+    if (!signal.aborted) await Promise.race([asked(), stopped]);
   } finally {
     await server.close();
   }
@@ -56,7 +57,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => st
 let code = 2;
 try {
   const asked = await serverToAsk();
-  code = await ask(asked, stop.signal);
+  code = await ask(asked, process.argv[2] ?? "", stop.signal);
   await asked.end();
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

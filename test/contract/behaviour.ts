@@ -56,6 +56,10 @@ const inapplicable = {
     why: "READ_COMMITTED_SNAPSHOT cannot be switched off here",
     page: "https://learn.microsoft.com/en-us/sql/t-sql/statements/alter-database-transact-sql-set-options",
   },
+  oneDatabase: {
+    why: "the server makes only one database for this login, so none with the other kind of readers",
+    page: "https://learn.microsoft.com/en-us/sql/t-sql/statements/create-database-transact-sql",
+  },
   noLogins: {
     why: "the login of MSSQL_URL may not create logins (ALTER ANY LOGIN)",
     page: "https://learn.microsoft.com/en-us/sql/t-sql/statements/create-login-transact-sql",

@@ -26,14 +26,16 @@ interface Run {
   /** Sends the process a signal once the server has met what the test waits for, then does `afterwards`. */
   readonly interruptAfter?: { readonly reached: Promise<void>; readonly signal: "SIGINT" | "SIGTERM"; readonly afterwards?: () => void };
   readonly url?: string;
+  /** Only the statements that have these words. */
+  readonly words?: string;
 }
 
-async function contract({ interruptAfter, url = own.url }: Run = {}): Promise<{
+async function contract({ interruptAfter, url = own.url, words = "" }: Run = {}): Promise<{
   readonly code: number | null;
   readonly out: string;
   readonly error: string;
 }> {
-  const child = spawn(process.execPath, ["scripts/contract.ts"], { env: { PATH: process.env["PATH"], MSSQL_URL: url } });
+  const child = spawn(process.execPath, ["scripts/contract.ts", words], { env: { PATH: process.env["PATH"], MSSQL_URL: url } });
   const [out, error]: [string[], string[]] = [[], []];
   child.stdout.on("data", (chunk: Buffer) => out.push(chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => error.push(chunk.toString()));
@@ -119,7 +121,8 @@ test("the clean-up begins when what is being created is there", async () => {
   await expectNothingLeft();
 });
 
-test("where databases cannot be made read-only or logins not be created, the statements about them are not applicable, and say why", async () => {
+test("where it may make no read-only database, no second one or no login, the statements about them are not applicable, and say why", async () => {
+  own.faults.fail(/^CREATE DATABASE \[\w+_locks\]/, { number: 262, message: "Only one database" });
   own.faults.fail(/^ALTER DATABASE \[\w+\] SET READ_ONLY/, { number: 5011, message: "User does not have permission" });
   own.faults.fail(/^CREATE LOGIN/, { number: 15247, message: "User does not have permission" }, { times: 1000 });
   const { out } = await contract();
@@ -134,12 +137,33 @@ test("where databases cannot be made read-only or logins not be created, the sta
 
 test("what cannot be dropped is named, to be dropped by hand, and the exit code is 2", async () => {
   const rule = own.faults.fail(/^DROP DATABASE \[webfarm_contract_\w+_versions\]/, { number: 3702, message: "It is in use" });
-  const { code, error } = await contract();
+  const { code, error } = await contract({ words: "QUOTENAME" });
   rule.remove();
   expect(code).toBe(2);
   const [, left = ""] = /drop by hand: database (webfarm_contract_\w+_versions) \(It is in use\)/.exec(error) ?? [];
   expect(await admin.column(databasesLeft)).toEqual([left]);
   await admin.run(`DROP DATABASE [${left}]`);
+});
+
+test.each([
+  ["a login that may create no database", /^CREATE DATABASE/, "Cannot create a database: It is not allowed (262)"],
+  ["a server whose new database cannot be looked at", /is_read_committed_snapshot_on/, "It is not allowed (262)"],
+] as const)("%s ends it with 2 and the server's sentence, and leaves nothing", async (_what, pattern, sentence) => {
+  own.faults.fail(pattern, { number: 262, message: "It is not allowed" });
+  const { code, out, error } = await contract();
+  expect([code, out]).toEqual([2, ""]);
+  expect(error).toContain(sentence);
+  expect(await admin.column(databasesLeft)).toEqual([]);
+});
+
+test("with words it asks only the statements that have them, under their numbers; with none such it says so", async () => {
+  const { code, out } = await contract({ words: "QUOTENAME" });
+  expect(code).toBe(0);
+  expect(out).toMatch(/--- \|\n\| [1-9]\d+ \| held \| QUOTENAME [^\n]*\n\n[^\n]*: 1 held, 0 did not hold, 0 not applicable\.\n$/);
+  expect(await contract({ words: "no such words" })).toMatchObject({
+    code: 2,
+    error: 'No statement of the contract has the words "no such words"\n',
+  });
 });
 
 test.each([

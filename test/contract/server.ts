@@ -44,7 +44,9 @@ export async function openServer(address: Address): Promise<ContractServer> {
   async function make(wanted: Readers): Promise<Made> {
     const name = `webfarm_contract_${suffix}_${wanted}`;
     await creating(async () => {
-      await master.run(`CREATE DATABASE [${name}];`);
+      const created = await master.ask(`CREATE DATABASE [${name}];`);
+      if (created.errors.length > 0 && databases.length > 0) throw new NotApplicable("oneDatabase", created.message);
+      if (created.errors.length > 0) throw new Error(`Cannot create a database: ${created.message} (${created.errors.join(", ")})`);
       databases.push(name);
     });
     const reply = await master.ask(
@@ -62,7 +64,9 @@ export async function openServer(address: Address): Promise<ContractServer> {
   };
 
   async function visit(readers: Readers | undefined, act: (place: Place) => Promise<void>): Promise<void> {
-    const found = await database(readers ?? "versions");
+    const base = await database("versions");
+    // A server that cannot do as it was told may have made what is wanted now.
+    const found = readers === undefined || base.readers === readers ? base : await database(readers);
     if (readers !== undefined && found.readers !== readers)
       throw new NotApplicable(readers === "versions" ? "noVersions" : "noLocks", found.refusal ?? "the server did as told, without effect");
     const sessions: Session[] = [];
@@ -125,10 +129,16 @@ export async function openServer(address: Address): Promise<ContractServer> {
     if (left.length > 0) throw new Error(`Cannot clean up; drop by hand: ${left.join("; ")}`);
   }
 
-  const product = await master.row(
-    "SELECT CAST(SERVERPROPERTY(N'ProductVersion') AS NVARCHAR(128)) AS v, CAST(SERVERPROPERTY(N'Edition') AS NVARCHAR(128)) AS e",
-  );
-  return { product: `${String(product?.["v"])}, ${String(product?.["e"])}`, visit, close };
+  try {
+    await database("versions");
+    const product = await master.row(
+      "SELECT CAST(SERVERPROPERTY(N'ProductVersion') AS NVARCHAR(128)) AS v, CAST(SERVERPROPERTY(N'Edition') AS NVARCHAR(128)) AS e",
+    );
+    return { product: `${String(product?.["v"])}, ${String(product?.["e"])}`, visit, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 /** All, also where one cannot be closed any more; rejects with the first refusal. */
