@@ -34,6 +34,7 @@ export async function tellOfOperator(stage: Stage, story: Story, spec: SpecPart)
   story.chapter("Scale 3 to 6 to 2");
   await scale(6);
   await settle("six pods", 6);
+  if (spec.maxServers !== undefined) await exceedLicence(stage, story, spec.maxServers);
   await scale(2);
   await settle("two pods", 2);
   await show();
@@ -86,6 +87,17 @@ export async function tellOfOperator(stage: Stage, story: Story, spec: SpecPart)
   story.chapter("What kubectl describe says");
   story.command("kubectl describe wf shop -n shop", await kubectl("describe", "wf", "shop"));
   return before;
+}
+
+/** Versions 6 to 8: each enabled row counts against the licence, also the one that a person made. */
+async function exceedLicence({ kubectl, rows, scale, show }: Stage, story: Story, most: number): Promise<void> {
+  await scale(most + 1);
+  const waiting = async (): Promise<string> =>
+    await kubectl("get", "wf", "shop", "-o", 'jsonpath={range .status.servers[?(@.state=="LimitReached")]}{.name}: {.message}{"\n"}{end}');
+  await until("two pods wait for the licence", async () => (await waiting()).trimEnd().split("\n").length === 2);
+  await show();
+  story.command("servers with state LimitReached", await waiting());
+  story.check(`the table has the ${most} rows that spec.maxServers allows, and not one more`, (await rows()).length === most);
 }
 
 /** Versions 6 to 8: whoever changes content calls the others under their URLs. */

@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, expect, it } from "@jest/globals";
 import { createFarmWorld } from "../world/farmWorld.ts";
 import type { FarmWorld, PodSummary, Row } from "../world/farmWorld.ts";
+import { usual } from "../world/generations.ts";
 import { markOf } from "../world/mark.ts";
 import { plantFarm } from "../world/plantedFarm.ts";
 import type { PlantedFarm } from "../world/plantedFarm.ts";
@@ -232,7 +233,7 @@ it.concurrent(
     const names = (await farm.pods()).map(({ name }) => name);
     const status = await farm.status();
     expect(status).toMatchObject({ observedGeneration: 1, desired: 2, registered: 2, ready: 2, stale: 0, blocked: 0 });
-    expect(status.database).toEqual({ endpoint, name: database, product: "12-13", engineVersion: expect.stringMatching(/^\d+\./) });
+    expect(status.database).toEqual({ endpoint, name: database, product: usual.product, engineVersion: expect.stringMatching(/^\d+\./) });
     expect(status.servers?.map(({ name, pod, state, member }) => [name, pod, state, member])).toEqual(
       names.map((name) => [name, name, "Registered", "live"]),
     );

@@ -8,6 +8,7 @@ import { openTestDatabase } from "../database/database.ts";
 import type { TestDatabase, TestDatabaseOptions } from "../database/database.ts";
 import type { WebFarmStatus } from "../../operator/farm/resource.generated.ts";
 import { apiReads } from "./apiReads.ts";
+import { usual } from "./generations.ts";
 import type { Kentico } from "./generations.ts";
 import { secret } from "./manifests.ts";
 import { startOperatorProcess } from "./operatorProcess.ts";
@@ -67,8 +68,7 @@ export interface FarmWorldOptions {
   /** Without one, the test starts it when it wants. */
   readonly operator?: "running" | "absent";
   readonly env?: Readonly<Record<string, string>>;
-  readonly mode?: "0" | "1" | "2";
-  /** Of the world's own database; default Kentico 13 in `mode`. */
+  /** Of the world's own database; default the usual one, Kentico 13 in Manual mode. */
   readonly kentico?: Kentico;
   /** Of the database's own engine, where MSSQL_URL names no server. */
   readonly engine?: TestDatabaseOptions["engine"];
@@ -95,7 +95,7 @@ export async function createFarmWorld(options: FarmWorldOptions = {}): Promise<F
   const [cluster, database] = await Promise.all([
     options.cluster ?? connectCluster(),
     openTestDatabase({
-      kentico: options.kentico ?? { version: "13", mode: options.mode ?? "2" },
+      kentico: options.kentico ?? usual.operator.kentico,
       ...(options.engine !== undefined && { engine: options.engine }),
     }),
   ]);

@@ -74,3 +74,15 @@ export const generations: readonly Generation[] = [
     refused: [{ what: "registration: Operator", kentico: { version: "xbyk" }, spec: {}, reason: "SelfRegistering" }],
   },
 ];
+
+/**
+ * Of the databases of tests that ask for none in particular: TEST_GENERATION, one on which the operator may write, default 13. So the whole
+ * integration suite runs on any: TEST_GENERATION=8.2 npm test -- test/integration --selectProjects cluster
+ */
+export const usual = usualGeneration(process.env["TEST_GENERATION"] ?? "13");
+
+function usualGeneration(version: string): Generation & Required<Pick<Generation, "operator">> {
+  const found = generations.find((generation) => generation.version === version);
+  if (found?.operator === undefined) throw new Error(`TEST_GENERATION is ${version}, on which the operator writes nothing`);
+  return { ...found, operator: found.operator };
+}

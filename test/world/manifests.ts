@@ -1,6 +1,7 @@
 // The objects that tests and the demo apply: an application with or without the readiness gate, its Secret and its WebFarm.
 
 import type { WebFarmSpec } from "../../operator/farm/resource.generated.ts";
+import { usual } from "./generations.ts";
 
 export interface AppOptions {
   readonly kind?: "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet";
@@ -60,6 +61,7 @@ export function webFarm(namespace: string, name = "shop", spec: SpecPart = {}, m
       registration: "Operator",
       database: { connectionStringSecretRef: { name: "kentico", key: "CMSConnectionString" } },
       members: [{ name: "live", workloadRef: { apiVersion: "apps/v1", kind: "Deployment", name: "shop" } }],
+      ...(usual.operator.spec.maxServers !== undefined && { maxServers: 0 }), // no limit, but said
       ...spec,
     },
   };

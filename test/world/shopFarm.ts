@@ -11,6 +11,7 @@ import type { AppOptions, SpecPart } from "./manifests.ts";
 import { until } from "./until.ts";
 import type { UntilOptions } from "./until.ts";
 import { startWitness } from "./witness.ts";
+import { usual } from "./generations.ts";
 import type { Kentico } from "./generations.ts";
 import { insertForeign, isRowOf as isMarkedFor, wholeRows } from "./wholeRow.ts";
 import type { ForeignRow, WholeRow } from "./wholeRow.ts";
@@ -26,7 +27,7 @@ export interface ShopFarmOptions extends Omit<AppOptions, "namespace" | "name"> 
   readonly by?: "workload" | "selector";
   /** Rows that were there before. */
   readonly foreign?: readonly ForeignRow[];
-  /** Of the database that is made for it; default Kentico 13 in Manual mode. */
+  /** Of the database that is made for it; default the usual one, Kentico 13 in Manual mode. */
   readonly kentico?: Kentico;
   /** Made before, by openShopDatabase; it goes with the farm. Default one of its own. */
   readonly database?: TestDatabase;
@@ -64,7 +65,7 @@ export interface ShopFarm {
 
 export const isAlive = ({ terminating, phase }: PodSummary): boolean => !terminating && phase !== "Succeeded" && phase !== "Failed";
 
-export const openShopDatabase = async (kentico: Kentico = { version: "13", mode: "2" }): Promise<TestDatabase> =>
+export const openShopDatabase = async (kentico: Kentico = usual.operator.kentico): Promise<TestDatabase> =>
   await openTestDatabase({ kentico });
 
 export type OpenShopFarm = (world: FarmWorld, options: ShopFarmOptions) => Promise<ShopFarm>;
