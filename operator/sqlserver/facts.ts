@@ -69,14 +69,15 @@ export function readProbe(sets: readonly RecordSet[], place: Place): ProbeReadin
       "ShapeNotSupported",
       `The tables are not as this version of the operator knows them, so it writes nothing: it lacks ${reading.missing.join(", ")}.${hiddenColumns(place, denied)} ${where}`,
     );
-  const missing = [...denied, ...hiddenGrants(columns, reading.shape.product)];
+  const unseen = hiddenGrants(columns, reading.shape.product);
+  const missing = [...denied, ...unseen];
   if (missing.some((one) => isOf(one, { table: "servers", grant: "SELECT" })))
     return refused(
       "permission",
       "GrantMissing",
       `The operator's user may not read the rows: ${grantsToRun(place.schema, missing.filter(isRequired))} to it. ${where}`,
     );
-  return usable({ shape: reading.shape, missing, server, foreignKeys: sets[2] ?? [], place });
+  return usable({ shape: reading.shape, missing, unseen, server, foreignKeys: sets[2] ?? [], place });
 }
 
 function refused(kind: DatabaseProblem["kind"], reason: string, message: string, stalled = true): ProbeReading {
@@ -143,12 +144,14 @@ function hiddenColumns({ schema }: Place, denied: readonly MissingGrant[]): stri
 interface Usable {
   readonly shape: Shape;
   readonly missing: readonly MissingGrant[];
+  /** Of these, on tables that are not seen, so perhaps not there. */
+  readonly unseen: readonly MissingGrant[];
   readonly server: RecordSet[number];
   readonly foreignKeys: RecordSet;
   readonly place: Place;
 }
 
-function usable({ shape, missing, server, foreignKeys, place }: Usable): Probed {
+function usable({ shape, missing, unseen, server, foreignKeys, place }: Usable): Probed {
   const { monitoring } = shape;
   const unwritten = missing.filter(isRequired);
   const optional = missing.filter((one) => !isRequired(one));
@@ -160,7 +163,8 @@ function usable({ shape, missing, server, foreignKeys, place }: Usable): Probed 
     ["New servers get no ping, so the site reports them as not responding until they run", lacks({ table: "monitoring", grant: "INSERT" })],
     ["The web farm mode cannot be read", lacks({ table: "settings", grant: "SELECT" })],
     ["Rows around removed servers stay", optional.filter(isForSweep)],
-    ["Not all of the tables' definitions can be seen", optional.filter(({ grant }) => grant === "VIEW DEFINITION")],
+    // A table that is seen for another grant shows its columns: db_datareader and db_datawriter are enough.
+    ["Not all that tells the product's version can be seen", unseen.filter(({ grant }) => grant === "VIEW DEFINITION")],
   ];
   const unfilled =
     monitoring?.takesPings === false && lacks({ table: "monitoring", grant: "INSERT" }).length === 0
@@ -177,7 +181,12 @@ function usable({ shape, missing, server, foreignKeys, place }: Usable): Probed 
       hasPings: monitoring !== undefined,
       foreignKeyDisabled: !foreignKeys.some((row) => row["isDisabled"] === false),
       notes: [
-        ...sentences.filter(([, lack]) => lack.length > 0).map(([what, lack]) => `${what}: ${grantsToRun(place.schema, lack)} to it.`),
+        ...sentences
+          .filter(([, lack]) => lack.length > 0)
+          .map(([what, lack]) => {
+            const mayBeAbsent = lack.some((one) => unseen.includes(one)) ? ", where the table is there" : "";
+            return `${what}: ${grantsToRun(place.schema, lack)} to it${mayBeAbsent}.`;
+          }),
         ...unfilled,
       ],
     },

@@ -122,13 +122,17 @@ describe.each(kenticoVersions)("on the tables of version %s", (version) => {
     expect(await told()).toEqual([]);
   });
 
-  test.each(documented.map((one) => ({ ...one, name: tableNames[one.table] })))(
-    "without $grant on $name that grant is named",
-    async (one) => {
-      const messages = await told(`${one.name} ${one.grant}`);
-      expect(messages.join("\n")).toContain(grantsToRun("dbo", [one]));
-    },
-  );
+  const named = documented.map((one) => ({ ...one, name: tableNames[one.table] }));
+  /** Tables that are seen for another grant on them show their columns all the same. */
+  const isSeen = ({ table, grant }: (typeof named)[number]): boolean => grant === "VIEW DEFINITION" && table !== "tasks";
+  test.each(named.filter(isSeen))("without $grant on $name nothing is missed", async ({ name, grant }) => {
+    expect(await told(`${name} ${grant}`)).toEqual([]);
+  });
+
+  test.each(named.filter((one) => !isSeen(one)))("without $grant on $name that grant is named", async (one) => {
+    const messages = await told(`${one.name} ${one.grant}`);
+    expect(messages.join("\n")).toContain(grantsToRun("dbo", [one]));
+  });
 
   const columns = documented.flatMap((one) =>
     (one.columns ?? []).map((column) => ({ table: one.table, grant: one.grant, name: tableNames[one.table], column })),
@@ -137,6 +141,16 @@ describe.each(kenticoVersions)("on the tables of version %s", (version) => {
     const messages = await told(`${name} ${grant} ${column}`);
     expect(messages.length).toBeGreaterThan(0);
     for (const message of messages) expect(message).toContain(grantsToRun("dbo", [{ table, grant, columns: [column] }]));
+  });
+
+  test("the roles of a site's own login are enough", async () => {
+    const rig = await openFarm({ database: options, shared, lacks: named.map(({ name, grant }) => `${name} ${grant}`) });
+    try {
+      for (const role of ["db_datareader", "db_datawriter"]) await shared.adminQuery(`EXEC sp_addrolemember '${role}', '${rig.user}';`);
+      expect(await toldBy(rig)).toEqual([]);
+    } finally {
+      await rig.close();
+    }
   });
 
   test("without any grant on the rows no other table is taken for what is missing", async () => {

@@ -279,6 +279,14 @@ describe.each(withPings)("version %s, with pings", (version) => {
     expect([(await pingsOf(1)).length, (await pingsOf(3)).length]).toEqual([2, 0]);
   });
 
+  test("a row that another made under the name gets none", async () => {
+    const { farm, insert, ping, pingsOf } = await rig(version);
+    await insert(["old", guid(9)], ["quiet", guid(8)]);
+    await ping(1);
+    await farm.register([server("quiet", 1)], never, { copiesPing: true });
+    expect(await pingsOf(2)).toEqual([]);
+  });
+
   test("no ping, no copy", async () => {
     const { farm, count } = await rig(version);
     await farm.register([server("shop-0", 1)], never, { copiesPing: true });
