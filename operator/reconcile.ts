@@ -94,7 +94,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const observed = await observe(observing, farm, state, signal);
     const decision = await decide(observing, observed, state, signal);
     const actions = permitted(decision.plan, decision.authority);
-    const hold = await holdFinalizer(cluster, farm, actions, state, signal);
+    const hold = await holdFinalizer(cluster, decision, actions, state, signal);
     if (hold.kind === "lost") return await withoutHold(decision, state, signal);
     if (farm.deletionAtMs === undefined) state.lostRaces = 0; // letting it go may lose races too
     const applied = await applyHeld(decision, hold, actions, state, signal);

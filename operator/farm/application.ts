@@ -189,7 +189,7 @@ export function mayBeLeftBehind(observation: Observation): (row: ServerRow) => b
 function judgeUnknown(row: ServerRow, observation: Observation, memory: FarmMemory): Verdict {
   const approval = approvalOf(row, observation.approval);
   const watch = memory.missingSince.get(rowKey(row));
-  const leftMs = watch === undefined ? 0 : watch.sinceMs + nodeLostMs(observation) - observation.nowMs;
+  const leftMs = Math.max(silenceLeftMs(row, observation, memory.missingSince), silenceLeftMs(row, observation, memory.silentSince));
   const view = (state: ServerState, reason: string, message: string): ServerView => ({ name: row.name, row, state, reason, message });
   if (leftMs > 0) return { row, lookAgainMs: leftMs };
   if (approval !== undefined) {

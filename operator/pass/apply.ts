@@ -14,7 +14,7 @@ import { registeredLate } from "../farm/lateRegistration.ts";
 import { enabledRows, mostServers } from "../farm/limit.ts";
 import { returnsOf, rowKey } from "../farm/memory.ts";
 import { readMark } from "../farm/mark.ts";
-import type { Refusal } from "../farm/memory.ts";
+import type { PingWatch, Refusal, RowKey } from "../farm/memory.ts";
 import type { DatabaseProblem, Pod, PodView, ServerName, ServerRow } from "../farm/model.ts";
 import type { Observation } from "../farm/observation.ts";
 import type { Insert, Plan, Remark } from "../farm/plan.ts";
@@ -288,10 +288,7 @@ async function remove(
     removed.push(...gone);
     open = open.filter(({ row }) => left.get(row.serverID) === rowKey(stored(row))); // a row that changed meanwhile is another pod's
     for (const one of gone) noteRemoved(pass, one, bindings);
-    if (!result.bindingsRemain) {
-      noteKept(pass, open);
-      break;
-    }
+    if (!result.bindingsRemain) break;
     open = open.filter((one) => isInTime(pass, one));
   }
   for (const { row } of open)
@@ -313,9 +310,20 @@ async function remove(
 }
 
 /** Before the answer, which may be lost. */
-function noteAsked({ state, clock }: Pass, open: readonly ConfirmedGone[]): void {
+function noteAsked(pass: Pass, open: readonly ConfirmedGone[]): void {
+  const { state, clock } = pass;
   const missing = open.filter(({ evidence }) => evidence === "missing").map(({ row }) => [row.serverID, clock.monotonic()] as const);
-  state.memory = { ...state.memory, removedAsMissing: new Map([...state.memory.removedAsMissing, ...missing]) };
+  state.memory = {
+    ...state.memory,
+    removedAsMissing: new Map([...state.memory.removedAsMissing, ...missing]),
+    silentSince: new Map([...watched(pass, open), ...state.memory.silentSince]),
+  };
+}
+
+/** From now on a new ping of what is asked to go says that somebody uses it: then it must be silent for long first. */
+function watched({ observation, state }: Pass, open: readonly ConfirmedGone[]): readonly (readonly [RowKey, PingWatch])[] {
+  if (observation.farm.spec.registration !== "Application" || state.table.read?.pings === undefined) return [];
+  return open.map(({ row }) => [rowKey(row), watchOf(state, row, -Infinity)]);
 }
 
 /** Of a row that the application wrote: whoever uses it pings, and then it stays. */
@@ -323,14 +331,6 @@ function newestPingOf({ observation: { farm, table } }: Pass, { serverID }: Serv
   if (farm.spec.registration !== "Application" || table.kind !== "read") return {};
   const ping = table.read.pings?.get(serverID);
   return ping === undefined ? {} : { newestPing: ping };
-}
-
-/** What stays although nothing but its newest ping can have changed is in use by somebody: from now on it must be silent first. */
-function noteKept(pass: Pass, kept: readonly ConfirmedGone[]): void {
-  const { state, clock } = pass;
-  const pinging = kept.filter(({ row }) => newestPingOf(pass, row).newestPing !== undefined);
-  const watches = pinging.map(({ row }) => [rowKey(row), watchOf(state, row, clock.monotonic())] as const);
-  state.memory = { ...state.memory, silentSince: new Map([...state.memory.silentSince, ...watches]) };
 }
 
 function noteRemoved(pass: Pass, gone: ConfirmedGone, bindings: number): void {

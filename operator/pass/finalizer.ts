@@ -6,9 +6,11 @@ import type { Result } from "../controller/workers.ts";
 import type { Assessment } from "../farm/conditions.ts";
 import { finalizer, releaseOf } from "../farm/deletion.ts";
 import type { Release } from "../farm/deletion.ts";
+import { inventoryOf } from "../farm/inventory.ts";
 import type { DatabaseProblem, Milliseconds, WebFarm } from "../farm/model.ts";
 import { countActions } from "../farm/policy.ts";
 import type { Actions } from "../farm/policy.ts";
+import type { Decision } from "./decide.ts";
 import type { Cluster } from "./ports.ts";
 import { withWritten } from "./state.ts";
 import type { FarmState } from "./state.ts";
@@ -31,12 +33,13 @@ export type FinalizerHold = { readonly kind: "held" | "lost" } | { readonly kind
 /** The finalizer is there before the first write. Where it cannot be written nothing is; the gates still open in time. */
 export async function holdFinalizer(
   cluster: Cluster,
-  farm: WebFarm,
+  decision: Pick<Decision, "observation" | "authority">,
   actions: Actions,
   state: FarmState,
   signal: AbortSignal,
 ): Promise<FinalizerHold> {
-  if (countActions(actions) === 0 || farm.finalizers.includes(finalizer)) return { kind: "held" };
+  const { farm } = decision.observation;
+  if ((countActions(actions) === 0 && !hasRowsToRemove(decision)) || farm.finalizers.includes(finalizer)) return { kind: "held" };
   try {
     const write = await cluster.addFinalizer(farm, signal);
     if (write.kind === "written") state.status = withWritten(state.status, farm, write.farm);
@@ -46,6 +49,10 @@ export async function holdFinalizer(
     return { kind: "failed", error };
   }
 }
+
+/** Rows that the application writes may be there long before this farm's first write, and its deletion is to remove them. */
+const hasRowsToRemove = ({ observation, authority }: Pick<Decision, "observation" | "authority">): boolean =>
+  authority.remove && observation.farm.spec.registration === "Application" && inventoryOf(observation).length > 0;
 
 /** What a farm without its finalizer is told. */
 export const finalizerProblem = (error: unknown): DatabaseProblem =>

@@ -69,7 +69,7 @@ describe("a pod that starts", () => {
     await world.settle(10_000);
     expect([world.gates.size, state(), world.count("openGate")]).toEqual([0, "Pending/AwaitingRegistration", 0]);
     registers(a);
-    await world.settle(1_500);
+    await world.settle(2_500);
     expect([world.gates.get(name), state()]).toEqual(["Registered", "Registered/Registered"]);
     expect(world.farm?.status).toMatchObject({ desired: 1, registered: 1, foreign: 1, stale: 0, blocked: 0 });
     expect(inventory()).toEqual([`${name} 1 ${a.uid}`]);
@@ -312,6 +312,18 @@ describe("a row that was never seen alive", () => {
     expect(ids()).toEqual([900]);
   });
 
+  test("stays with whoever pings in its name while an operator that was started since removes it by approval", async () => {
+    world.faults.set("remove", { when: "before", error: new FakeDatabaseError() });
+    await approve();
+    world.faults.clear();
+    world.restart();
+    world.onCall = (call) => {
+      if (call === "remove") ping(1);
+    };
+    await world.settle(9 * 60_000);
+    expect(ids()).toEqual([900, 1]);
+  });
+
   test("stays when it pings again, though a person approved it", async () => {
     ping(1);
     await world.settle(30_000);
@@ -362,7 +374,17 @@ describe("a StatefulSet's row", () => {
 });
 
 describe("a WebFarm that is deleted", () => {
-  const deleted = (): void => world.change({ deletionAtMs: world.clock.now(), finalizers: ["webfarm.dev/servers"] });
+  const deleted = (): void => world.change({ deletionAtMs: world.clock.now() });
+
+  test("is held from its first row on, but not where it may remove nothing", async () => {
+    setSpec({ policy: "CreateOnly" });
+    await runs();
+    expect(world.farm?.finalizers).toEqual([]);
+    setSpec();
+    await world.settle(5_000);
+    expect(world.farm?.finalizers).toEqual(["webfarm.dev/servers"]);
+  });
+
   test("waits for rows of pods that have ended and leaves those of living ones", async () => {
     await runs();
     const b = pod({ name: "shop-7c9d8b6f5-bbbbb" });
