@@ -101,6 +101,7 @@ function sqlPage(): string {
     "For the database administrator who has to approve it. This page is generated from the code (`make generate`); `npm run --silent statements` prints every text in full, one JSON object a line, for each generation of the product.",
     "",
     "- No other text is ever sent. Each travels as a parameterised request (`sp_executesql`); no value becomes part of a text, and the names in it are those that the catalogue gave.",
+    "- Where an optional table or grant is missing, the part of a text that needs it is left out; nothing else varies.",
     "- The operator makes no object in the database, changes no schema, and calls no stored procedure of the product.",
     "- The texts are those that SQL Server 2008 and later all know.",
     "- Sessions have the application name `webfarm-operator/<version> <namespace>/<name of the WebFarm>`; there are at most two to a server and login, closed after a minute without need.",
