@@ -53,7 +53,7 @@ export function planApplication(observation: Observation, memory: FarmMemory): P
   ];
   const views = verdicts.flatMap(({ view }) => view ?? []);
   const shown = new Set(views.flatMap(({ pod }) => pod?.uid ?? []));
-  const needing = verdicts.flatMap(({ row, needsApproval }) => (needsApproval === true ? [row] : []));
+  const needing = new Set(verdicts.flatMap(({ row, needsApproval }) => (needsApproval === true ? [row] : [])));
   const { synced } = observation.pods; // a cache that is not whole yet shows nothing that may be acted on
   return {
     desired,
@@ -63,10 +63,10 @@ export function planApplication(observation: Observation, memory: FarmMemory): P
     unconfirmed: synced ? verdicts.flatMap(({ row, unconfirmed }) => (unconfirmed === true ? [row] : [])) : [],
     servers: [...views, ...[...lacking].flatMap(([uid, view]) => (shown.has(uid) ? [] : [view]))],
     foreign: read.rows.filter(
-      (row) => kinship(row, observation.identity).kind === "foreign" && matches.podsOf(row).length === 0 && !needing.includes(row),
+      (row) => kinship(row, observation.identity).kind === "foreign" && matches.podsOf(row).length === 0 && !needing.has(row),
     ).length,
     blocked: verdicts.flatMap(({ row, view }) => (view?.state === "Blocked" ? [row] : [])),
-    unexplained: needing,
+    unexplained: [...needing],
     refused: [],
     lateQuota: 0,
     gone: verdicts.flatMap(({ gone }) => gone ?? []),
@@ -116,7 +116,11 @@ function lackOf(claim: ClaimedPod, { table }: Observation, { podsOf, rowsOf }: R
   const [row, ...others] = rowsOf.get(pod.uid) ?? [];
   if (row === undefined) {
     const names = `${pattern.value.isPrefix ? "begins with" : "is"} "${pattern.value.text}"`;
-    return view("Pending", awaiting, `The application has not registered itself yet: there is no row whose name ${names}.`);
+    return view(
+      "Pending",
+      awaiting,
+      `The application has not registered itself: there is no row whose name ${names}. If it had one that is gone, restart the pod: an instance that runs does not make its row anew.`,
+    );
   }
   if (others.length > 0) {
     const ids = [row, ...others].map(({ serverID, name }) => `${serverID} ("${name}")`);
@@ -125,7 +129,7 @@ function lackOf(claim: ClaimedPod, { table }: Observation, { podsOf, rowsOf }: R
   }
   const rivals = podsOf(row).filter((other) => other.pod.uid !== pod.uid);
   if (rivals.length === 0) return undefined; // that one of them has the row is the row's to say
-  const message = `Row ${row.serverID} matches the server name of pod ${rivals[0]?.pod.name ?? ""} too. Two processes must not run under one name: one of them would serve stale pages.`;
+  const message = `Row ${row.serverID} matches the server name of pod ${rivals[0]?.pod.name ?? ""} too. Two processes must not run under one name, or one of them serves stale pages: let CMSWebFarmServerName be the pod's name, and serverName begin with it.`;
   return view("Conflict", "NameOfAnotherPod", message, row);
 }
 
