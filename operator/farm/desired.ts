@@ -51,13 +51,12 @@ function holdersOf(
   rows: readonly ServerRow[],
   nameOf: (row: ServerRow) => string,
 ): ReadonlyMap<string, ClaimedPod> {
-  // Where a name has several rows, the smallest ServerID counts.
-  const marked = new Map<string, PodHash | undefined>(
-    rows
-      .filter(({ guid }) => readMark(guid) !== undefined)
-      .toSorted((a, b) => b.serverID - a.serverID)
-      .map((row) => [nameOf(row), readMark(row.guid)?.pod]),
-  );
+  // Where a name has several rows with a mark, the smallest ServerID counts.
+  const marked = new Map<string, PodHash>();
+  for (const row of rows.toSorted((a, b) => b.serverID - a.serverID)) {
+    const pod = readMark(row.guid)?.pod;
+    if (pod !== undefined) marked.set(nameOf(row), pod);
+  }
   const holders = new Map<string, ClaimedPod>();
   for (const candidate of claimed) {
     if (!candidate.name.ok) continue;

@@ -9,6 +9,7 @@ export type EqualNames = ReadonlyMap<string, Pick<ServerRow, "serverID" | "name"
 
 /** The comparable name under which a row is found: its own, or that of the pod whose name the database takes for it. */
 export function rowNames(equal: EqualNames): (row: Pick<ServerRow, "serverID" | "name">) => string {
+  if (equal.size === 0) return ({ name }) => comparable(name);
   const byRow = new Map([...equal].map(([name, row]) => [row.serverID, { name, rowName: row.name }]));
   return (row) => {
     const known = byRow.get(row.serverID);

@@ -28,25 +28,25 @@ interface Context {
 /** The row of a pod that lives is kept; its URL is set right. */
 export function judgeLiving(row: ServerRow, pod: Pod, context: Context): RowVerdict {
   const claim = context.claims.get(pod.uid);
-  if (claim === undefined) return { row, view: livingView(row, pod, context) };
+  const shown = livingView(row, pod, claim?.member.name, context);
+  if (claim === undefined) return { row, view: shown };
   const found = serverUrl(claim, context.observation);
-  const shown = { ...livingView(row, pod, context), member: claim.member.name };
   if (found.kind === "invalid") return { row, view: view(row, "Conflict", "InvalidUrl", found.message, pod, claim.member.name) };
   if (found.kind !== "url" || found.url === row.url || row.guid === null) return { row, view: shown };
   return { row, view: shown, mark: { kind: "url", row, claim, newGuid: row.guid, url: found.url } };
 }
 
-function livingView(row: ServerRow, pod: Pod, { foreign, memory, read }: Context): ServerView {
+function livingView(row: ServerRow, pod: Pod, member: string | undefined, { foreign, memory, read }: Context): ServerView {
   const [twin] = foreign.get(sureName(row)) ?? [];
   if (twin !== undefined) {
     const message = `Row ${twin.serverID} ("${twin.name}") has the same name and is not ours; the product gives the tasks of a name to one of its rows only. Delete it in the administration.`;
-    return view(row, "Conflict", "SeveralRows", message, pod);
+    return view(row, "Conflict", "SeveralRows", message, pod, member);
   }
   const why = whyUnsynchronised(memory.processes, pod, row, read.rows);
-  if (why !== undefined) return view(row, "Unsynchronised", why, whyMessages[why], pod);
-  if (row.enabled) return view(row, "Registered", "Registered", "", pod);
+  if (why !== undefined) return view(row, "Unsynchronised", why, whyMessages[why], pod, member);
+  if (row.enabled) return view(row, "Registered", "Registered", "", pod, member);
   const message = "A person switched the row off (ServerEnabled = 0). Enable it in the administration, or leave it: the operator does not.";
-  return view(row, "Disabled", "DisabledByPerson", message, pod);
+  return view(row, "Disabled", "DisabledByPerson", message, pod, member);
 }
 
 const whyMessages: Readonly<Record<Unsynchronised, string>> = {
@@ -79,5 +79,5 @@ export function judgeSurplus(
     other === "alive" || other === "draining"
       ? `Row ${kept.serverID} of this name belongs to another pod that has not ended. Two members must not yield one name.`
       : `Row ${kept.serverID} has the same name and stays; this one goes when that one is given to its pod.`;
-  return { row, view: view(row, "Conflict", "SeveralRows", message) };
+  return { row, view: view(row, "Conflict", "SeveralRows", message, pod) };
 }

@@ -206,7 +206,8 @@ function planPods(context: Context): PodsPlan {
     memory.late,
     observation.nowMs,
   );
-  const now = admitted.filter((candidate) => !candidate.pod.ready || pace.now.includes(candidate));
+  const lateNow = new Set(pace.now);
+  const now = admitted.filter((candidate) => !candidate.pod.ready || lateNow.has(candidate));
   views.push(...waiting.map(({ claim, name }) => claimView(claim, name, "LimitReached", "LimitReached", limitMessage(observation))));
   views.push(...now.map(({ claim, name }) => claimView(claim, name, "Pending", "AwaitingRow", "The row is about to be written.")));
   views.push(...pace.later.map(({ claim, name }) => claimView(claim, name, "Pending", "LateRegistration", lateMessage)));

@@ -53,7 +53,7 @@ interface Context {
   readonly livingNames: Pick<ReadonlySet<string>, "has">;
   /** Of each comparable name, the one row that another pod may get: ours, a former owner's, another cluster's; then the smallest ServerID. */
   readonly firstRows: ReadonlyMap<string, ServerRow>;
-  /** Pods that have a row of this farm that stays: none of them gets a second one. */
+  /** Pods that have a row of this farm, other than a surplus one under their name: none of them gets a second one. */
   readonly owners: ReadonlySet<PodHash>;
   readonly nameOf: (row: ServerRow) => string;
   /** Of each surplus row of ours, the row of its name that stays. */
@@ -92,7 +92,9 @@ export function judgeOurRows(
     livingNames,
     viewLooksWrong,
     firstRows: firstRows(kin, nameOf),
-    owners: new Set(ours.filter(({ row }) => !surplus.has(row)).map(({ pod }) => pod)),
+    owners: new Set(
+      ours.filter(({ row, pod }) => !surplus.has(row) || desired.holders.get(nameOf(row))?.hash !== pod).map(({ pod }) => pod),
+    ),
     nameOf,
     surplus,
     foreign,

@@ -15,11 +15,13 @@ export type ServerUrl =
   /** `message`: the rule that it breaks, for a person. */
   | { readonly kind: "invalid"; readonly message: string };
 
+const noUrl: ServerUrl = { kind: "none" };
+
 /** Characters that ServerURL holds. */
 const longestUrl = 2_000;
 
 export function serverUrl({ pod, member }: Pick<ClaimedPod, "pod" | "member">, { table }: Pick<Observation, "table">): ServerUrl {
-  if (table.kind !== "read" || !table.facts.hasUrl) return { kind: "none" };
+  if (table.kind !== "read" || !table.facts.hasUrl) return noUrl;
   const rendered = renderUrl(member.url, pod);
   if (rendered.ok === "waits") return { kind: "waits" };
   if (!rendered.ok) return { kind: "invalid", message: `url ${member.url}: ${rendered.message}` };

@@ -62,6 +62,13 @@ describe("of several rows of ours with one name", () => {
       },
     ],
     [
+      "one is kept by its pod, whose name is another one by now",
+      {
+        scene: { pods: [a], members: [member({ serverName: "site" })], gone: [{ pod: elder, ended: true }], rows: [elders, second] },
+        shows: ["shop-a Stale NameInUse", "shop-a Conflict SeveralRows"],
+      },
+    ],
+    [
       "those that differ in case are not surely of one name",
       { scene: { pods: [a], rows: [first, rowOf(a, { serverID: 7, name: "SHOP-A" })] }, does: [] },
     ],
