@@ -238,8 +238,9 @@ it.concurrent(
       names.map((name) => [name, name, "Registered", "live"]),
     );
     expect(status.conditions?.map(({ type, status: value, reason }) => `${type}=${value} ${reason}`).toSorted()).toEqual([
-      ...["DatabaseReachable=True Connected", "OwnershipConflict=False NoConflict", "Ready=True Ready"],
-      ...["RemovalsBlocked=False NothingBlocked", "SettingsCompatible=True ManualMode", "Stalled=False Progressing"],
+      ...["DatabaseReachable=True Connected", "LimitReached=False NoLimit", "OwnershipConflict=False NoConflict"],
+      ...["PeersUnaware=False NoneSeen", "Ready=True Ready", "RemovalsBlocked=False NothingBlocked"],
+      ...[`SettingsCompatible=True ${usual.operator.reason}`, "Stalled=False Progressing"],
       ...["Suspended=False NotSuspended", "Synced=True UpToDate", "WorkloadsResolved=True Resolved"],
     ]);
     await farm.scale(0);

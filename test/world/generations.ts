@@ -20,7 +20,12 @@ export interface Generation {
   /** As `status.database.product` has it. */
   readonly product: string;
   /** Settings with which the operator may insert rows; absent: there are none. */
-  readonly operator?: { readonly kentico: Kentico; readonly spec: SpecPart };
+  readonly operator?: {
+    readonly kentico: Kentico;
+    readonly spec: SpecPart;
+    /** Of SettingsCompatible, which is True. */
+    readonly reason: string;
+  };
   /** Settings with which the application inserts its own rows; absent: there are none. */
   readonly application?: { readonly kentico: Kentico };
   readonly refused: readonly Refused[];
@@ -35,7 +40,7 @@ function manualOrGenerated(version: "7" | "8.2"): Generation {
   const kentico = { version, settings: byHand };
   return {
     ...{ version, product: "7-8" },
-    operator: { kentico, spec: { maxServers } },
+    operator: { kentico, spec: { maxServers }, reason: "RowsByHand" },
     application: { kentico: { version, settings: generated } },
     refused: [
       { what: "generated servers", kentico: { version, settings: generated }, spec: { maxServers }, reason: "GeneratedServers" },
@@ -47,7 +52,7 @@ function manualOrGenerated(version: "7" | "8.2"): Generation {
 function manualOrAutomatic(version: "10" | "11" | "12" | "13", product: string): Generation {
   return {
     ...{ version, product },
-    operator: { kentico: { version, mode: "2" }, spec: {} },
+    operator: { kentico: { version, mode: "2" }, spec: {}, reason: "ManualMode" },
     application: { kentico: { version, mode: "1" } },
     refused: [
       { what: "Automatic mode", kentico: { version, mode: "1" }, spec: {}, reason: "AutomaticMode" },
@@ -59,7 +64,7 @@ function manualOrAutomatic(version: "10" | "11" | "12" | "13", product: string):
 export const generations: readonly Generation[] = [
   {
     ...{ version: "6", product: "6" },
-    operator: { kentico: { version: "6" }, spec: { maxServers } },
+    operator: { kentico: { version: "6" }, spec: { maxServers }, reason: "ConfiguredByInstances" },
     refused: [{ what: "no maxServers", kentico: { version: "6" }, spec: {}, reason: "MaxServersRequired" }],
   },
   manualOrGenerated("7"),
