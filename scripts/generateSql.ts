@@ -1,4 +1,4 @@
-// Writes docs/sql.md and docs/permissions/, for the database administrator who has to approve the operator: each statement with its
+// Writes docs/sql.md and docs/permissions/ (with a copy in the chart), for the database administrator who has to approve the operator: each statement with its
 // reason, its locks and its size, and each grant with its reason. With --check it writes nothing and fails when a file is not fresh.
 // What it says of the texts it takes from them; what they are sent for, and the locks, are written here.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
@@ -82,7 +82,10 @@ export const explanations: Readonly<Record<string, Explanation>> = {
 
 /** The files by their paths from the root of the repository. */
 export function generatedFiles(): Readonly<Record<string, string>> {
-  const scripts = schemas.map((schema) => [`docs/permissions/${schema}.sql`, permissionFile(schema)] as const);
+  const scripts = schemas.flatMap((schema) =>
+    // The chart's notes print it, and a chart takes nothing from outside its folder.
+    ["docs", "charts/webfarm-operator/files"].map((folder) => [`${folder}/permissions/${schema}.sql`, permissionFile(schema)] as const),
+  );
   return { "docs/sql.md": sqlPage(), ...Object.fromEntries(scripts) };
 }
 
