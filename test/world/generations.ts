@@ -19,6 +19,8 @@ export interface Generation {
   readonly version: KenticoVersion;
   /** As `status.database.product` has it. */
   readonly product: string;
+  /** Instances write when they were last alive: what of another cluster is silent can be told. */
+  readonly hasPings: boolean;
   /** Settings with which the operator may insert rows; absent: there are none. */
   readonly operator?: {
     readonly kentico: Kentico;
@@ -39,7 +41,7 @@ const generated = { ...byHand, CMSWebFarmGenerateServers: "True" };
 function manualOrGenerated(version: "7" | "8.2"): Generation {
   const kentico = { version, settings: byHand };
   return {
-    ...{ version, product: "7-8" },
+    ...{ version, product: "7-8", hasPings: false },
     operator: { kentico, spec: { maxServers }, reason: "RowsByHand" },
     application: { kentico: { version, settings: generated } },
     refused: [
@@ -51,7 +53,7 @@ function manualOrGenerated(version: "7" | "8.2"): Generation {
 
 function manualOrAutomatic(version: "10" | "11" | "12" | "13", product: string): Generation {
   return {
-    ...{ version, product },
+    ...{ version, product, hasPings: true },
     operator: { kentico: { version, mode: "2" }, spec: {}, reason: "ManualMode" },
     application: { kentico: { version, mode: "1" } },
     refused: [
@@ -63,7 +65,7 @@ function manualOrAutomatic(version: "10" | "11" | "12" | "13", product: string):
 
 export const generations: readonly Generation[] = [
   {
-    ...{ version: "6", product: "6" },
+    ...{ version: "6", product: "6", hasPings: false },
     operator: { kentico: { version: "6" }, spec: { maxServers }, reason: "ConfiguredByInstances" },
     refused: [{ what: "no maxServers", kentico: { version: "6" }, spec: {}, reason: "MaxServersRequired" }],
   },
@@ -74,7 +76,7 @@ export const generations: readonly Generation[] = [
   manualOrAutomatic("12", "12-13"),
   manualOrAutomatic("13", "12-13"),
   {
-    ...{ version: "xbyk", product: "XbyK" },
+    ...{ version: "xbyk", product: "XbyK", hasPings: true },
     application: { kentico: { version: "xbyk" } },
     refused: [{ what: "registration: Operator", kentico: { version: "xbyk" }, spec: {}, reason: "SelfRegistering" }],
   },
