@@ -98,6 +98,8 @@ const anyWorld = ({ hasDuplicates }: { readonly hasDuplicates: boolean }): fc.Ar
     .record({
       policy: fc.constantFrom<Policy>("Sync", "Sync", "Sync", "UpsertOnly", "CreateOnly", "Observe"),
       suspend: fc.constantFrom(false, false, false, true),
+      adoption: fc.constantFrom("Never", "Never", "MatchingNames"),
+      maxServers: fc.constantFrom(undefined, undefined, 0, 2, 4),
       isDeleted: fc.constantFrom(false, false, false, true),
       templates: fc.tuple(anyTemplate, anyTemplate),
       workloads: fc.tuple(anyWorkload, anyWorkload),
@@ -111,24 +113,40 @@ const anyWorld = ({ hasDuplicates }: { readonly hasDuplicates: boolean }): fc.Ar
       setCount: fc.nat(4),
       hasPings: fc.boolean(),
     })
-    .map(({ policy, suspend, isDeleted, templates, workloads, pods, gone, rows: seeds, approves, setCount, hasPings }) => {
-      const rows = seeds.map(rowFrom);
-      return newWorld({
-        farm: farm({ deletionAtMs: isDeleted ? 1 : undefined, spec: { policy, suspend } }),
-        members: [
-          member({ serverName: templates[0], workload: workloads[0] }),
-          member({ name: "admin", serverName: templates[1], workload: workloads[1], selector: { matchLabels: { app: "admin" } } }),
-        ],
-        statefulSets: [{ name: "shop", start: 0, count: setCount, serverName: templates[0] }],
+    .map(
+      ({
+        policy,
+        suspend,
+        adoption,
+        maxServers,
+        isDeleted,
+        templates,
+        workloads,
         pods,
-        live: pods,
-        // A UID that is there is not gone too.
-        gone: gone.filter((one) => !pods.some((present) => present.uid === one.pod.uid)),
-        rows,
+        gone,
+        rows: seeds,
+        approves,
+        setCount,
         hasPings,
-        approval: approves === "nothing" ? undefined : approving(...(approves === "everything" ? rows : rows.slice(0, 1))),
-      });
-    });
+      }) => {
+        const rows = seeds.map(rowFrom);
+        return newWorld({
+          farm: farm({ deletionAtMs: isDeleted ? 1 : undefined, spec: { policy, suspend, adoption, maxServers } }),
+          members: [
+            member({ serverName: templates[0], workload: workloads[0] }),
+            member({ name: "admin", serverName: templates[1], workload: workloads[1], selector: { matchLabels: { app: "admin" } } }),
+          ],
+          statefulSets: [{ name: "shop", start: 0, count: setCount, serverName: templates[0] }],
+          pods,
+          live: pods,
+          // A UID that is there is not gone too.
+          gone: gone.filter((one) => !pods.some((present) => present.uid === one.pod.uid)),
+          rows,
+          hasPings,
+          approval: approves === "nothing" ? undefined : approving(...(approves === "everything" ? rows : rows.slice(0, 1))),
+        });
+      },
+    );
 
 const isIdle = ({ plan, actions }: Round): boolean =>
   actions.inserts.length + actions.marks.length + actions.removals.length + plan.unconfirmed.length === 0 && plan.lookAgainMs === undefined;
@@ -177,6 +195,15 @@ function expectSafe({ before, after, plan, actions, removed }: Round): void {
   const served = [...plan.inserts, ...plan.marks].map(({ claim }) => claim);
   for (const claim of served) expect(wantsRow(claim)).toBe(true);
   expect(new Set(served.map(({ pod: one }) => one.uid)).size).toBe(served.length);
+  const enabled = (rows: readonly ServerRow[]): number => rows.filter((row) => row.enabled).length;
+  const most = before.farm.spec.maxServers ?? 0;
+  if (most > 0) expect(enabled(after.rows)).toBeLessThanOrEqual(Math.max(most, enabled(before.rows)));
+  if (most > 0) expect(plan.inserts.length).toBeLessThanOrEqual(Math.max(0, most - enabled(before.rows)));
+  for (const { kind: remark, row } of plan.marks) {
+    if (remark !== "adopt") continue;
+    expect([before.farm.spec.adoption, readMark(row.guid)]).toEqual(["MatchingNames", undefined]);
+    expect(["UpsertOnly", "Sync"].includes(before.farm.spec.policy) || !actions.marks.some((one) => one.row === row)).toBe(true);
+  }
   const insertedNames = plan.inserts.map(({ name }) => comparable(name));
   expect(new Set(insertedNames).size).toBe(insertedNames.length);
   for (const row of before.rows) if (!isForeign(row)) expect(insertedNames).not.toContain(comparable(row.name));
@@ -205,11 +232,16 @@ describe.each([
     );
   });
 
-  test("foreign rows stay as they are, byte for byte", () => {
+  test("foreign rows stay as they are, byte for byte, but for unmarked ones that are adopted", () => {
     fc.assert(
       fc.property(anyWorld(kind), (world) => {
         const foreign = world.rows.filter(isForeign);
-        for (const { after } of play(world)) expect(after.rows.filter(isForeign)).toEqual(foreign);
+        const mayBeAdopted = (row: ServerRow): boolean => world.farm.spec.adoption === "MatchingNames" && readMark(row.guid) === undefined;
+        for (const { after } of play(world)) {
+          const left = new Set(after.rows.filter(isForeign).map(({ serverID }) => serverID));
+          expect(after.rows.filter(isForeign)).toEqual(foreign.filter(({ serverID }) => left.has(serverID)));
+          expect(foreign.filter((row) => !left.has(row.serverID) && !mayBeAdopted(row))).toEqual([]);
+        }
       }),
       settings,
     );
@@ -255,7 +287,9 @@ test("in the end every living pod with a node, a name of its own and a member th
       const { plan, after } = play(world).at(-1) as Round;
       const has = new Set(after.rows.filter((row) => kinship(row, identity).kind === "ours").map((row) => readMark(row.guid)?.pod));
       const excused = new Set(
-        plan.servers.filter(({ state, reason }) => state === "Conflict" || reason === "WorkloadUnresolved").map(({ pod: one }) => one?.uid),
+        plan.servers
+          .filter(({ state, reason }) => state === "Conflict" || state === "LimitReached" || reason === "WorkloadUnresolved")
+          .map(({ pod: one }) => one?.uid),
       );
       for (const { pod: one, hash } of plan.desired.claimed.filter(wantsRow)) expect(has.has(hash) || excused.has(one.uid)).toBe(true);
     }),

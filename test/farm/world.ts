@@ -4,6 +4,7 @@
 import type { Approval } from "../../operator/farm/approval.ts";
 import { confirmGone, isPodMissing, mayTakeRow } from "../../operator/farm/confirm.ts";
 import type { LiveRead } from "../../operator/farm/confirm.ts";
+import { mostServers } from "../../operator/farm/limit.ts";
 import { registeredLate } from "../../operator/farm/lateRegistration.ts";
 import { kinship } from "../../operator/farm/mark.ts";
 import { emptyMemory, remember, rowKey } from "../../operator/farm/memory.ts";
@@ -59,7 +60,7 @@ export function playRound(before: World): Round {
   const actions = permitted(plan, authorityOf(seen));
   const live: LiveRead = { kind: "listed", pods: before.live };
 
-  const inserted = insert(before.rows, actions);
+  const inserted = insert(before.rows, actions, mostServers(seen) ?? Infinity);
   const marked = actions.marks.filter((remark) => mayTakeRow(remark, live));
   const newGuids = new Map(marked.map(({ row, newGuid }) => [rowKey(row), newGuid]));
   const confirmed = actions.removals.flatMap((removal) => confirmGone(removal, live, before.members, nowMs) ?? []);
@@ -85,11 +86,12 @@ export function playRound(before: World): Round {
   return { before, after, seen, plan, actions, removed: confirmed.map(({ row }) => row) };
 }
 
-/** The unique index on the name decides, as in the database. */
-function insert(rows: readonly ServerRow[], { inserts }: Actions): readonly ServerRow[] {
+/** The unique index on the name decides, and how many rows are enabled, as in the database. */
+function insert(rows: readonly ServerRow[], { inserts }: Actions, most: number): readonly ServerRow[] {
   let nextID = Math.max(0, ...rows.map(({ serverID }) => serverID)) + 1;
   const all = [...rows];
   for (const { name, guid } of inserts) {
+    if (all.filter(({ enabled }) => enabled).length >= most) break;
     if (all.some((row) => comparable(row.name) === comparable(name))) continue;
     all.push({ serverID: nextID, name, guid, enabled: true });
     nextID += 1;
