@@ -92,11 +92,11 @@ export async function tellOfOperator(stage: Stage, story: Story, spec: SpecPart)
 /** Versions 6 to 8: each enabled row counts against the licence, also the one that a person made. */
 async function exceedLicence({ kubectl, rows, scale, show }: Stage, story: Story, most: number): Promise<void> {
   await scale(most + 1);
-  const waiting = async (): Promise<string> =>
-    await kubectl("get", "wf", "shop", "-o", 'jsonpath={range .status.servers[?(@.state=="LimitReached")]}{.name}: {.message}{"\n"}{end}');
-  await until("two pods wait for the licence", async () => (await waiting()).trimEnd().split("\n").length === 2);
+  const ofCondition = async (field: string): Promise<string> =>
+    await kubectl("get", "wf", "shop", "-o", `jsonpath={.status.conditions[?(@.type=="LimitReached")].${field}}`);
+  await until("the farm says that the limit is reached", async () => (await ofCondition("status")) === "True");
   await show();
-  story.command("servers with state LimitReached", await waiting());
+  story.command("the message of condition LimitReached", await ofCondition("message"));
   story.check(`the table has the ${most} rows that spec.maxServers allows, and not one more`, (await rows()).length === most);
 }
 
