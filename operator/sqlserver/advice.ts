@@ -15,13 +15,15 @@ export interface Advice {
 // https://learn.microsoft.com/sql/connect/ado-net/introduction-microsoft-data-sqlclient-namespace#porting-cheat-sheet
 const notMentioned =
   "The connection string does not mention Encrypt: the older client (System.Data.SqlClient, of Kentico up to 13) does not encrypt unless told, so the site itself connects without looking at the certificate. Set spec.database.tls: caSecretRef to verify, mode: Insecure to encrypt without verifying, or mode: Disabled not to encrypt.";
+const newerClient =
+  "The connection string does not mention Encrypt, and has keywords of the newer client (Microsoft.Data.SqlClient), which then encrypts and verifies: the site itself connects if the certificate authorities of its own image or machine know the certificate, which the operator does not have.";
 const mentioned =
   "The connection string encrypts: the site itself connects if the certificate authorities of its own image or machine know the certificate, which the operator does not have.";
 
 const switchedOff =
   "The connection string says Encrypt=False: the site's own client encrypts all the same where the server demands it, without looking at the certificate. spec.database.tls.mode: Insecure does that.";
 
-const sentences = { absent: notMentioned, Mandatory: mentioned, Strict: mentioned, Optional: switchedOff } as const;
+const sentences = { absent: notMentioned, newer: newerClient, Mandatory: mentioned, Strict: mentioned, Optional: switchedOff } as const;
 
 const encryptionReasons: ReadonlySet<string> = new Set(["CertificateInvalid", "EncryptionMismatch", "TlsFailed"]);
 
@@ -35,7 +37,7 @@ export function adviceOf({ login, tls }: DatabaseMaterial, read: ConnectionStrin
   ];
   const isTold = login.kind !== "connectionString" || tls?.mode !== undefined;
   return {
-    ...(!isTold && { encryption: sentences[read.encrypt ?? "absent"] }),
+    ...(!isTold && { encryption: sentences[read.encrypt ?? (read.needsNewerClient ? "newer" : "absent")] }),
     ...(unreachable.length > 0 && { unreachable: unreachable.join(" ") }),
   };
 }

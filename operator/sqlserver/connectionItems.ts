@@ -1,5 +1,6 @@
-// Cuts a .NET connection string into keywords and values by the grammar of Microsoft's clients. It knows no meaning of any value, and no
+// Cuts a .NET connection string into the keywords that it may have, and their values. It knows no meaning of any value, and no
 // refusal repeats one, nor what may be a piece of one.
+import { readItem } from "./connectionGrammar.ts";
 import { isDriversWord, type Keyword, keywordOf, meantBy } from "./connectionKeywords.ts";
 
 export interface Item {
@@ -19,31 +20,16 @@ export const refuse = (reason: string, message: string): Refusal => ({ kind: "re
 
 const longest = 32_768; // characters
 
-// White space as .NET sees it; unlike JavaScript's \s without the byte order mark.
-const space = "[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
-const visible = (besides: string): string => `(?:(?!${space})[^${besides}\\p{Cc}])`;
-const itemPattern = new RegExp(
-  `(?:${space}|;)*` +
-    `(?<key>(?:${visible("=")}|${space}+${visible("=")}|${space}+==|==)+)${space}*=(?!=)${space}*` +
-    `(?:"(?<double>(?:[^"\\0]|"")*)"|'(?<single>(?:[^'\\0]|'')*)'|(?<plain>(?!["']|${space})(?:${visible(";")}|${space}+${visible(";")})*(?<!["'])))` +
-    `${space}*(?:;|(?:\\0|${space})*$)`,
-  "uy",
-);
-const endPattern = new RegExp(`^(?:${space}|;|\\0)*$`, "u");
-
 /** In the string's order. Never throws. */
 export function itemsOf(text: string): readonly Item[] | Refusal {
   if (text.length > longest) return refuse("ConnectionStringInvalid", `The connection string is longer than ${longest} characters.`);
   const items: Item[] = [];
-  for (let at = 0; !endPattern.test(text.slice(at)); at = itemPattern.lastIndex) {
-    itemPattern.lastIndex = at;
-    const groups = itemPattern.exec(text)?.groups;
-    if (groups === undefined) return malformed(items);
-    const spelling = (groups["key"] ?? "").replaceAll("==", "=").toLowerCase();
+  for (let step = readItem(text, 0); step.kind !== "end"; step = readItem(text, step.next)) {
+    if (step.kind === "malformed") return malformed(items);
+    const spelling = step.key.toLowerCase();
     const keyword = keywordOf(spelling);
     if (keyword === undefined) return unknownKeyword(spelling, items.at(-1)?.keyword.name);
-    const value = groups["double"]?.replaceAll('""', '"') ?? groups["single"]?.replaceAll("''", "'") ?? groups["plain"] ?? "";
-    items.push({ keyword, spelling, value });
+    items.push({ keyword, spelling, value: step.value });
   }
   return items;
 }

@@ -79,6 +79,17 @@ const keywords: ReadonlyMap<string, Keyword> = new Map([...spelled(read, "read")
 /** `spelling` in lower case. */
 export const keywordOf = (spelling: string): Keyword | undefined => keywords.get(spelling);
 
+// The older client stops at these: a site with one of them runs the newer one. Spellings with blanks came with Microsoft.Data.SqlClient too.
+const newer: ReadonlySet<string> = new Set([
+  ...["authentication", "command timeout", "host name in certificate", "hostnameincertificate", "server certificate", "servercertificate"],
+  ...["ip address preference", "ipaddresspreference", "attestation protocol", "server spn", "serverspn", "failover partner spn"],
+  ...["failoverpartnerspn", "trust server certificate", "multi subnet failover", "application intent", "multiple active result sets"],
+  ...["connect retry count", "connect retry interval", "pool blocking period"],
+]);
+
+/** Microsoft.Data.SqlClient alone knows this spelling. */
+export const isNewer = (spelling: string): boolean => newer.has(spelling);
+
 const withoutBlanks = (spelling: string): string => spelling.replaceAll(/[ _-]/g, "");
 
 // What people write who know another driver: ODBC, OLE DB, JDBC.

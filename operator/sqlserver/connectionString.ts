@@ -1,7 +1,7 @@
 // Reads a .NET connection string as Microsoft.Data.SqlClient does, as far as the operator can honour it. What it cannot honour is refused or
 // noted by its keyword, and no message ever carries a value, but for the name of a failover partner.
 import { itemsOf, type Refusal, refuse } from "./connectionItems.ts";
-import type { Keyword } from "./connectionKeywords.ts";
+import { isNewer, type Keyword } from "./connectionKeywords.ts";
 import { type DataSource, readDataSource } from "./dataSource.ts";
 
 export interface ConnectionString {
@@ -17,6 +17,8 @@ export interface ConnectionString {
   readonly multiSubnetFailover: boolean;
   /** Printable. The operator does not connect to it. */
   readonly failoverPartner?: string;
+  /** System.Data.SqlClient would refuse a keyword of it, so the site runs Microsoft.Data.SqlClient. */
+  readonly needsNewerClient?: true;
   /** What the string asks for and the operator does otherwise: sentences for a person. */
   readonly notes: readonly string[];
 }
@@ -41,7 +43,8 @@ export function readConnectionString(text: string): ConnectionStringReading {
     if (item.value === "") found.delete(item.keyword.name);
     else found.set(item.keyword.name, item);
   }
-  return wrongValue(found) ?? contradiction(found) ?? impossible(found) ?? interpret(found);
+  const reading = wrongValue(found) ?? contradiction(found) ?? impossible(found) ?? interpret(found);
+  return reading.kind === "read" && items.some(({ spelling }) => isNewer(spelling)) ? { ...reading, needsNewerClient: true } : reading;
 }
 
 function wrongValue(found: Found): Refusal | undefined {

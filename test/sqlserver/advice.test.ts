@@ -36,6 +36,12 @@ describe("a certificate that does not verify", () => {
     expect(said(targetFor("Server=sql"), code)).toMatch(/\. The connection string does not mention Encrypt: /);
   });
 
+  test("when the string has a keyword that only the newer client knows: that this one verifies", () => {
+    const message = said(targetFor("Server=sql;Command Timeout=90"), "DEPTH_ZERO_SELF_SIGNED_CERT");
+    expect(message).toMatch(/caSecretRef.*keywords of the newer client \(Microsoft\.Data\.SqlClient\), which then encrypts and verifies/);
+    expect(message).not.toContain("the older client");
+  });
+
   test.each(["Encrypt=True", "Encrypt=Strict"])("when the string has %s: that the site has authorities of its own", (encrypt) => {
     const message = said(targetFor(`Server=sql;${encrypt}`), "SELF_SIGNED_CERT_IN_CHAIN");
     expect(message).toMatch(/caSecretRef.*the certificate authorities of its own image/);

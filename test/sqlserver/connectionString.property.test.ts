@@ -101,9 +101,16 @@ test("nothing makes it throw", () => {
   );
 });
 
-test("a long text that almost fits the grammar is answered too", () => {
-  for (const text of [" ".repeat(32_000), `Server=${"a ".repeat(16_000)}\0x`, "==".repeat(16_000), `PWD="${'""'.repeat(16_000)}`])
-    expect(["read", "refused"]).toContain(readConnectionString(text).kind);
+// Each was once tried again from every blank of it: a Secret could keep the operator busy for minutes.
+test.each([
+  ["blanks before nothing", `${" ".repeat(32_000)}=`],
+  ["blanks in a value", `App=a${" ".repeat(32_000)}\0x`],
+  ["blanks behind a quoted value", `App="a"${" ".repeat(32_000)}x`],
+  ["many items before a wrong one", `${"App=a;".repeat(5_000)}x`],
+  ["quotation marks without an end", `PWD="${'""'.repeat(16_000)}`],
+  ["nothing but =", "=".repeat(32_000)],
+])("a long text that almost fits the grammar is refused: %s", (_name, text) => {
+  expect(readConnectionString(text).kind).toBe("refused");
 });
 
 /** Where a secret can stand: quoted, bare, in the wrong place, cut in two by its own semicolon, beside what is refused. */

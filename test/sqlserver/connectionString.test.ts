@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 
 import { describe, expect, test } from "@jest/globals";
 
+import { adviceOf } from "../../operator/sqlserver/advice.ts";
 import { readConnectionString } from "../../operator/sqlserver/connectionString.ts";
 
 interface Measured {
@@ -18,11 +19,18 @@ interface Measured {
   readonly failoverPartner?: string;
 }
 
+interface Line {
+  readonly input: string;
+  readonly result: Measured;
+  /** Where the older client makes something else of it. */
+  readonly systemDataSqlClient?: { readonly encrypt: boolean };
+}
+
 // What Microsoft.Data.SqlClient 7.1.0 makes of each input, measured.
 const lines = readFileSync(new URL("connection-strings.jsonl", import.meta.url), "utf8")
   .trim()
   .split("\n")
-  .map((line) => JSON.parse(line) as { readonly input: string; readonly result: Measured });
+  .map((line) => JSON.parse(line) as Line);
 
 /** Lines that the client accepts and no Linux pod can follow: by what they contain, the keyword that is named, and the cure. */
 const refusedByUs: readonly { readonly contains: string; readonly says: RegExp }[] = [
@@ -100,9 +108,25 @@ describe("every measured connection string", () => {
       expect(reading).toEqual({ kind: "refused", reason: expect.any(String), message: expect.stringMatching(says) });
     } else {
       // Encrypt left out is not the same as given, for spec.database.tls; the client's default is Mandatory.
-      expect({ encrypt: "Mandatory", ...reading, notes: undefined }).toEqual(inScope(result));
+      expect({ encrypt: "Mandatory", ...reading, notes: undefined, needsNewerClient: undefined }).toEqual(inScope(result));
     }
   });
+
+  test.each(lines.filter(({ input }) => readConnectionString(input).kind === "read"))(
+    "is explained by the older client's defaults where they differ, and only there: $input",
+    ({ input, systemDataSqlClient }) => {
+      const reading = readConnectionString(input);
+      if (reading.kind === "refused") throw new Error(reading.message);
+      const material = {
+        login: { kind: "connectionString", text: input },
+        schema: "dbo",
+        multiSubnetFailover: false,
+        applicationName: "a",
+      } as const;
+      const saysOlder = adviceOf(material, reading).encryption?.includes("the older client (System.Data.SqlClient") ?? false;
+      expect(saysOlder).toBe(systemDataSqlClient?.encrypt === false);
+    },
+  );
 
   test("each exception is one that the list has", () => {
     const ours = lines.filter(({ result }) => result.refused === undefined);
