@@ -186,7 +186,16 @@ async function readTable(
     const facts = await database.facts(signal);
     const read = await database.read(signal);
     notePings(state, read, materialChanged ? "another" : "same");
-    state.table = { read, facts, atMs: clock.monotonic(), generation: farm.generation, forcedBy, dirty: false };
+    const { missedPings } = cache;
+    state.table = {
+      read,
+      facts,
+      atMs: clock.monotonic(),
+      generation: farm.generation,
+      forcedBy,
+      dirty: false,
+      ...(missedPings && { missedPings }),
+    };
     return { table: { kind: "read", read, facts }, database };
   } catch (error) {
     signal.throwIfAborted();
@@ -207,7 +216,7 @@ function notePings(state: FarmState, { pings }: TableRead, database: "same" | "a
 /** The database was not asked: what it failed with before does not say any more when to look again. */
 function forgetFailure(state: FarmState): void {
   const { failure: _before, ...rest } = state.table;
-  state.table = { ...rest, dirty: true };
+  state.table = { ...rest, dirty: true, missedPings: true };
 }
 
 function failed(
@@ -225,6 +234,7 @@ function failed(
     generation: at.farm.generation,
     forcedBy: at.forcedBy,
     dirty: true,
+    missedPings: true,
     failure: { problem, count, retryMs: at.nowMs + delayMs },
   };
 }

@@ -42,6 +42,8 @@ export interface TableCache {
   readonly failure?: { readonly problem: DatabaseProblem; readonly count: number; readonly retryMs: Milliseconds };
   /** A statement may have changed the rows since. */
   readonly dirty: boolean;
+  /** It could not be read for a while: where there are pings, they may have found no database either. */
+  readonly missedPings?: true;
 }
 
 export interface StatusWrites {

@@ -15,15 +15,19 @@ export function watchOf(state: FarmState, row: ServerRow, sinceMs: Milliseconds)
   return { sinceMs, ...(ping !== undefined && { ping }) };
 }
 
-/** A new ping starts a wait anew: whoever pings is no dead process. Rows of another cluster are watched from their first sight. */
+/**
+ * A new ping starts a wait anew: whoever pings is no dead process. So does a database that could not be read for a while, as nobody may have
+ * been able to ping. Rows of another cluster are watched from their first sight.
+ */
 export function heedPings(state: FarmState, { table, identity, nowMs }: Observation): void {
   if (table.kind !== "read") return;
   const missingSince = new Map(state.memory.missingSince);
   const silentSince = new Map(state.memory.silentSince);
+  const isUnheard = state.table.missedPings === true && table.read.pings !== undefined;
   const restart = (map: Map<RowKey, PingWatch>, row: ServerRow): void => {
     const watch = map.get(rowKey(row));
     const fresh = watchOf(state, row, nowMs);
-    if (watch === undefined || watch.ping === fresh.ping) return;
+    if (watch === undefined || (watch.ping === fresh.ping && !isUnheard)) return;
     const { ping: _before, ...kept } = watch; // the pings of a database that was restored may be gone altogether
     map.set(rowKey(row), { ...kept, ...fresh });
   };
@@ -34,6 +38,8 @@ export function heedPings(state: FarmState, { table, identity, nowMs }: Observat
     restart(silentSince, row);
   }
   state.memory = { ...state.memory, missingSince, silentSince };
+  const { missedPings: _heeded, ...heard } = state.table;
+  state.table = heard;
 }
 
 /** Remembers since when rows have no living pod. */
