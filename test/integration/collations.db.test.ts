@@ -3,6 +3,7 @@
 
 import { afterEach, expect, test } from "@jest/globals";
 import type { Pod } from "../../operator/farm/model.ts";
+import { kenticoBatches } from "../database/fixtures/kentico.ts";
 import type { KenticoVersion } from "../database/fixtures/kentico.ts";
 import { ended, farm as buildFarm, identity, pod } from "../farm/build.ts";
 import { FakeWorld } from "../pass/fakeWorld.ts";
@@ -102,3 +103,22 @@ test.each(cases)(
     expect(await rows()).toEqual(untouched);
   },
 );
+
+test("names of tables and columns are used as the database spells them, where case counts", async () => {
+  const rig = await openFarm({ database: { collation: "Latin1_General_CS_AS" } });
+  opened = rig;
+  const { adminQuery, database, connectionString } = rig.test;
+  const inLowerCase = (sql: string): string => sql.replaceAll(/\[[^\]]+\]/g, (name) => name.toLowerCase());
+  for (const batch of kenticoBatches({ version: "13", database })) await adminQuery(inLowerCase(batch));
+  const names = async (): Promise<readonly unknown[]> => await adminQuery("SELECT servername FROM cms_webfarmserver");
+  const world = new FakeWorld(rig.databases);
+  world.secrets.set("kentico", { CMSConnectionString: connectionString });
+  world.replicas = 1;
+  world.put(pod());
+  await world.settle(5_000);
+  expect(world.condition("Ready")).toEqual({ status: "True", reason: "Ready" });
+  expect(await names()).toEqual([{ servername: "shop-a" }]);
+  world.put(ended());
+  await world.settle(5_000);
+  expect(await names()).toEqual([]);
+});
