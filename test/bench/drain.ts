@@ -3,6 +3,7 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import type { ArrivedStatement } from "../database/faults.ts";
+import type { OperatorProcess } from "../world/operatorProcess.ts";
 import { until } from "../world/until.ts";
 import { countRows, databaseName, isFrom, isRegister, isRemove, nextRun } from "./benchWorld.ts";
 import type { BenchDatabase, BenchWorld } from "./benchWorld.ts";
@@ -33,6 +34,7 @@ interface BusyFarms {
   readonly moments: Moments;
   /** Of the pod that is to die. */
   readonly deadUid: string;
+  readonly operator: OperatorProcess;
 }
 
 export async function measureDrain(world: BenchWorld, samples: number): Promise<void> {
@@ -52,10 +54,13 @@ export async function measureDrain(world: BenchWorld, samples: number): Promise<
   const inserts = measureInserts(busy, "drain", () => isGone);
   await endPod(world.api, "drained", dead);
   const endedAt = await moments.when(`ended ${busy.deadUid}`);
-  await until("the dead server's row is gone", async () => (await deadServer(database)) === undefined, {
-    timeoutMs: longestDrainMs,
-    everyMs: 250,
-  });
+  await Promise.race([
+    until("the dead server's row is gone", async () => (await deadServer(database)) === undefined, {
+      timeoutMs: longestDrainMs,
+      everyMs: 250,
+    }),
+    inserts,
+  ]);
   const seconds = (performance.now() - endedAt) / 1000;
   isGone = true;
   stop();
@@ -101,10 +106,10 @@ async function createBusyFarms(world: BenchWorld): Promise<BusyFarms> {
   }
   const { metadata } = await createPod(world.api, { namespace: "drained", name: dead, binding: "bound", gate: "without" });
   for (const namespace of namespaces) await watchPods(world, namespace, moments);
-  await world.startOperator(...namespaces);
+  const operator = await world.startOperator(...namespaces);
   await until("the busy farms are registered", async () => (await countRows(database)) === 2 * livingEach + 1, { timeoutMs: 60_000 });
   for (const namespace of namespaces) await many(livingEach, (number) => runPod(world.api, namespace, `${namespace}-${number}`));
-  return { world, database, moments, deadUid: metadata.uid };
+  return { world, database, moments, deadUid: metadata.uid, operator };
 }
 
 const digits = (alias: string): string => `(VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS ${alias} (n)`;
@@ -137,18 +142,24 @@ async function deadServer(database: BenchDatabase): Promise<number | undefined> 
 async function measureInserts(busy: BusyFarms, phase: string, isEnough: (pods: number) => boolean): Promise<Latencies> {
   const latencies: Latencies = { drained: [], beside: [], product: [] };
   const open = new Set<Promise<void>>();
+  const failures: unknown[] = [];
   const track = (work: Promise<void>): void => {
-    const tracked = work.finally(() => open.delete(tracked));
+    const tracked = work.catch((error: unknown) => void failures.push(error)).finally(() => open.delete(tracked));
     open.add(tracked);
   };
-  for (let number = 0; !isEnough(number); number += 1) {
+  for (let number = 0; !isEnough(number) && failures.length === 0; number += 1) {
     for (const namespace of namespaces) track(onePod(busy, namespace, `${phase}-${namespace}-${number}`, latencies[namespace]));
     track(oneChange(busy.database, latencies.product));
     await pause(paceMs);
   }
   await Promise.all(open);
+  if (failures.length > 0) throw new Error(`Cannot insert in the phase ${phase}: ${unserved(busy)}`, { cause: failures[0] });
   return latencies;
 }
+
+/** What the operator last complained of. */
+const unserved = ({ operator }: BusyFarms): string =>
+  JSON.stringify(operator.lines.filter(({ level }) => level === "error" || level === "warn").slice(-5));
 
 const names = ({ parameters }: ArrivedStatement, name: string): boolean => parameters.some(({ value }) => value === name);
 

@@ -1,7 +1,7 @@
 // Ranges of a clustered key are read in its order, without the rows before and behind: whatever was inserted, deleted or undone.
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { servers, startFarm } from "./conversation.ts";
+import { enter, servers, startFarm } from "./conversation.ts";
 
 interface Step {
   readonly verb: "insert" | "delete" | "read";
@@ -27,7 +27,8 @@ const step: fc.Arbitrary<Step> = fc.record({
 test("a read by key, and a delete by key, find the rows that are there, in the key's order", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 60, size: "max" }), async (steps) => {
-      const { db } = await startFarm();
+      const { db, engine } = await startFarm();
+      const other = enter(engine, { database: "farm" });
       await db.ask(`${servers} INSERT INTO dbo.Servers (Name) VALUES (N'a'), (N'b');`);
       let there: readonly (readonly [server: number, task: number])[] = [];
       for (const { verb, server, tasks, end, above, upTo, top } of steps) {
@@ -43,9 +44,12 @@ test("a read by key, and a delete by key, find the rows that are there, in the k
           verb === "delete"
             ? `DELETE TOP (${top}) b FROM dbo.Bindings AS b WHERE ${range};`
             : fresh.map((id) => `INSERT INTO dbo.Bindings VALUES (${server}, ${id});`).join(" ");
-        const { errors, sets } = await db.ask(
-          `BEGIN TRANSACTION; ${write} ${end} TRANSACTION; SELECT b.ServerID, b.TaskID FROM dbo.Bindings AS b`,
-        );
+        expect((await db.ask(`BEGIN TRANSACTION; ${write}`)).errors).toEqual([]);
+        // Another session reads what was committed last.
+        const seen = await other.column(`SELECT TOP (${top}) b.TaskID FROM dbo.Bindings AS b WHERE ${range} ORDER BY b.TaskID`);
+        expect(seen).toEqual(within.toSorted((a, b) => a - b).slice(0, top));
+        expect(await other.one("SELECT COUNT(*) AS n FROM dbo.Bindings")).toEqual({ n: there.length });
+        const { errors, sets } = await db.ask(`${end} TRANSACTION; SELECT b.ServerID, b.TaskID FROM dbo.Bindings AS b`);
         expect(errors).toEqual([]);
         const now = (sets.at(-1) ?? []).map((row) => [Number(row["ServerID"]), Number(row["TaskID"])] as const);
         const left = there.filter(([of, id]) => !now.some(([nowOf, nowId]) => nowOf === of && nowId === id));

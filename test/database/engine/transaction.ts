@@ -1,7 +1,7 @@
 // What a transaction has done, so that it can be undone in part or whole, and what its tables were before it for those who read
 // the last committed rows. It neither takes nor frees locks.
 import type { Database } from "./model.ts";
-import { FrozenRows } from "./table.ts";
+import { Before } from "./before.ts";
 import type { Row, RowSource, Table } from "./table.ts";
 
 type Change =
@@ -14,7 +14,6 @@ export class Transaction {
   doomed = false;
   hasDefinitions = false;
   readonly #changes: Change[] = [];
-  readonly #before = new Map<Table, RowSource>();
   constructor(descriptor: bigint, count: number) {
     this.descriptor = descriptor;
     this.count = count;
@@ -62,17 +61,7 @@ export class Transaction {
 
   /** The rows as they were before this transaction. */
   before(table: Table): RowSource {
-    const known = this.#before.get(table);
-    if (known !== undefined) return known;
-    const changes = this.#changes.filter((change) => change.kind !== "definition" && change.table === table);
-    if (changes.length === 0) return table;
-    const rows = new Set(table.all());
-    for (const change of changes.toReversed()) {
-      if (change.kind === "put") rows.delete(change.row);
-      else if (change.kind === "take") rows.add(change.row);
-    }
-    const before = new FrozenRows(table.columns, [...rows]);
-    this.#before.set(table, before);
-    return before;
+    const changed = this.changedRows().get(table);
+    return changed === undefined ? table : new Before(table, changed);
   }
 }
