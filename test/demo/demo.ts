@@ -34,13 +34,13 @@ function choose(generation: Generation): Play {
   const registration = process.env["REGISTRATION"] ?? (operator === undefined ? "Application" : "Operator");
   if (registration === "Operator" && operator !== undefined) {
     return {
-      open: () => openStage({ story, generation, kentico: operator.kentico, serverOf: (pod) => pod }),
+      open: () => openStage({ story, generation, registration, kentico: operator.kentico, serverOf: (pod) => pod }),
       tell: (stage) => tellOfOperator(stage, story, operator.spec),
     };
   }
   if (registration === "Application" && application !== undefined) {
     return {
-      open: () => openStage({ story, generation, kentico: application.kentico, serverOf, others: [leftName] }),
+      open: () => openStage({ story, generation, registration, kentico: application.kentico, serverOf, others: [leftName] }),
       tell: (stage) => tellOfApplication(stage, story),
     };
   }

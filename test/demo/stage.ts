@@ -59,13 +59,15 @@ export interface StageOptions {
   readonly story: Story;
   readonly generation: Generation;
   readonly kentico: Kentico;
+  /** Whose the rows are, and so their URLs: the operator's are checked. */
+  readonly registration: "Operator" | "Application";
   /** The name of the row of a pod. */
   readonly serverOf: (pod: string) => string;
   /** Rows that are nobody's in this farm, by name, beside the one that a person made. */
   readonly others?: readonly string[];
 }
 
-export async function openStage({ story, generation, kentico, serverOf, others = [] }: StageOptions): Promise<Stage> {
+export async function openStage({ story, generation, kentico, registration, serverOf, others = [] }: StageOptions): Promise<Stage> {
   story.chapter("A control plane, a database, a chart");
   const started = performance.now();
   const [cluster, database] = await Promise.all([startCluster(), openTestDatabase({ kentico })]);
@@ -113,7 +115,8 @@ export async function openStage({ story, generation, kentico, serverOf, others =
         const ready = (await kubectl("get", "deployment", "shop", "-o", "jsonpath={.status.readyReplicas}")) || "0";
         const theirs = live.every(({ name, ip }) =>
           ours.some(
-            ({ ServerName, ServerURL }) => ServerName === serverOf(name) && (ServerURL === undefined || ServerURL === `http://${ip}`),
+            ({ ServerName, ServerURL }) =>
+              ServerName === serverOf(name) && (ServerURL === undefined || registration === "Application" || ServerURL === `http://${ip}`),
           ),
         );
         seen = { rows: ours.map(({ ServerName }) => ServerName), live, ready };
@@ -121,7 +124,7 @@ export async function openStage({ story, generation, kentico, serverOf, others =
       },
       { timeoutMs: 120_000, everyMs: 300, seen: () => seen },
     );
-    const urls = (await rows()).some(({ ServerURL }) => ServerURL !== undefined) ? " with their URLs" : "";
+    const urls = registration === "Operator" && (await rows()).some(({ ServerURL }) => ServerURL !== undefined) ? " with their URLs" : "";
     story.check(`${what}: the ${count} rows are those of the ${count} live pods${urls}, and all are Ready`, true);
   }
 
