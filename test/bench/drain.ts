@@ -153,6 +153,7 @@ async function measureInserts(busy: BusyFarms, phase: string, isEnough: (pods: n
     await pause(paceMs);
   }
   await Promise.all(open);
+  if (failures.length > 0) say(`failed: ${String(failures[0])}`); // closing the world may fail too, and would be all that is told
   if (failures.length > 0) throw new Error(`Cannot insert in the phase ${phase}: ${unserved(busy)}`, { cause: failures[0] });
   return latencies;
 }
