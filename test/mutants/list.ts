@@ -47,17 +47,10 @@ export const plantedBugs: readonly PlantedBug[] = [
     killedBy: "test/farm/confirm.test.ts",
   },
   {
-    name: "leave the GUID out of the WHERE of a removal",
+    name: "leave the GUID out of the WHERE of removals and marks",
     file: "operator/sqlserver/statements.ts",
-    find: " AND s.${quoted(servers.name)} = v.n AND s.${quoted(servers.guid)} = v.g`;",
-    plant: " AND s.${quoted(servers.name)} = v.n AND v.g IS NOT NULL`;",
-    killedBy: "test/sqlserver/statements.test.ts",
-  },
-  {
-    name: "leave the GUID out of the WHERE of a mark",
-    file: "operator/sqlserver/statements.ts",
-    find: "AND (${guid} = v.g OR (${guid} IS NULL AND v.g IS NULL));",
-    plant: "AND (${guid} = ${guid} OR v.g IS NULL OR v.g IS NOT NULL);",
+    find: "= v.n AND (${guid} = v.g OR (${guid} IS NULL AND v.g IS NULL))`;",
+    plant: "= v.n AND (${guid} = ${guid} OR v.g IS NULL OR v.g IS NOT NULL)`;",
     killedBy: "test/sqlserver/statements.test.ts",
   },
   {
@@ -133,9 +126,16 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "let pings not start a wait anew",
     file: "operator/pass/waits.ts",
-    find: "if (watch === undefined || watch.ping === fresh.ping) return;",
+    find: "if (watch === undefined || (watch.ping === fresh.ping && !isUnheard)) return;",
     plant: "if (watch === undefined || watch.ping === fresh.ping || watch.sinceMs >= 0) return;",
     killedBy: "test/pass/liveReads.test.ts",
+  },
+  {
+    name: "tell silence from a database that was away",
+    file: "operator/pass/waits.ts",
+    find: "const isUnheard = state.table.missedPings === true && table.read.pings !== undefined;",
+    plant: "const isUnheard = state.table.missedPings === true && table.read.pings === undefined;",
+    killedBy: "test/pass/missedPings.test.ts",
   },
   {
     name: "re-mark without a live read",
@@ -250,8 +250,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "write before the finalizer is there",
     file: "operator/pass/finalizer.ts",
-    find: 'if (countActions(actions) === 0 || farm.finalizers.includes(finalizer)) return { kind: "held" };',
-    plant: 'if (countActions(actions) >= 0 || farm.finalizers.includes(finalizer)) return { kind: "held" };',
+    find: "if ((countActions(actions) === 0 && !hasRowsToRemove(decision)) || farm.finalizers.includes(finalizer))",
+    plant: "if (countActions(actions) >= 0 || farm.finalizers.includes(finalizer))",
     killedBy: "test/reconcile.test.ts",
   },
   {
