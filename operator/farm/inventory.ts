@@ -6,6 +6,8 @@ import { desiredServers } from "./desired.ts";
 import type { ClaimedPod } from "./desired.ts";
 import { kinship, markFor, podHash, readMark } from "./mark.ts";
 import type { MarkIdentity } from "./mark.ts";
+import { rowKey } from "./memory.ts";
+import type { FarmMemory } from "./memory.ts";
 import type { PodUid, ServerRow } from "./model.ts";
 import type { Observation } from "./observation.ts";
 import type { InventoryEntry } from "./resource.generated.ts";
@@ -40,10 +42,10 @@ export const stored = (row: ServerRow): ServerRow => {
 
 /**
  * With registration Application: each row with the mark of its pod. That is the living pod whose row it is alone, and which has no other;
- * else the one that the inventory names, if it and the row agree; else none. A mark that this farm wrote itself, before its registration was
+ * else the one that the inventory names, if it and the row agree and this process saw no other pod use the row since; else none. A mark that this farm wrote itself, before its registration was
  * changed, still counts. Marks of others say nothing here: `ownerId` and `formerOwnerIds` have no meaning for such rows.
  */
-export function withInventory(observation: Observation): Observation {
+export function withInventory(observation: Observation, { users }: Pick<FarmMemory, "users">): Observation {
   const { farm, table, identity } = observation;
   if (farm.spec.registration !== "Application" || table.kind !== "read") return observation;
   const raw = table.read.rows.map(stored);
@@ -53,7 +55,9 @@ export function withInventory(observation: Observation): Observation {
     const living = onlyPodOf(row, matches);
     if (living !== undefined) return marked(row, { name: living.pod.name, uid: living.pod.uid }, identity);
     const entry = entries.get(row.name);
-    if (entry !== undefined && agrees(entry, row)) return marked(row, { name: entry.pod, uid: entry.podUID as PodUid }, identity);
+    const user = users.get(rowKey(row));
+    if (entry !== undefined && agrees(entry, row) && (user === undefined || user === entry.podUID))
+      return marked(row, { name: entry.pod, uid: entry.podUID as PodUid }, identity);
     return kinship(row, identity).kind === "ours" ? row : { ...row, guid: null, application: { guid: row.guid } };
   });
   return { ...observation, table: { ...table, read: { ...table.read, rows } } };
@@ -64,6 +68,20 @@ const marked = (row: ServerRow, pod: { readonly name: string; readonly uid: PodU
   guid: markFor(identity, row.name, pod.uid),
   application: { guid: row.guid, pod: pod.name },
 });
+
+/** Which living pod each row was last seen to belong to, as long as the row is there; `observation` as withInventory gives it. */
+export function usersOf(observation: Observation, before: FarmMemory["users"]): FarmMemory["users"] {
+  const { farm, table } = observation;
+  if (farm.spec.registration !== "Application" || table.kind !== "read" || table.read.truncated) return before;
+  const raw = table.read.rows.map(stored);
+  const matches = matchRows(raw, desiredServers(observation, []).claimed);
+  return new Map(
+    raw.flatMap((row) => {
+      const user = onlyPodOf(row, matches)?.pod.uid ?? before.get(rowKey(row));
+      return user === undefined ? [] : [[rowKey(row), user]];
+    }),
+  );
+}
 
 /** The pod that this row belongs to beyond doubt. */
 function onlyPodOf(row: ServerRow, { podsOf, rowsOf }: RowMatches): ClaimedPod | undefined {

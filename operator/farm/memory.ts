@@ -40,6 +40,8 @@ export interface FarmMemory {
   /** After this moment a ping arrived, as the last two reads that differ show; see quietBirth.ts. */
   readonly pingAfterMs?: Milliseconds;
   readonly deletingSinceMs?: Milliseconds;
+  /** With registration Application: the living pod that each row, as the table has it, was last seen to belong to. */
+  readonly users: ReadonlyMap<RowKey, PodUid>;
 }
 
 export interface PingWatch {
@@ -78,6 +80,7 @@ export const emptyMemory: FarmMemory = {
   removedAsMissing: new Map(),
   late: { quota: 0, restarting: new Map() },
   refusals: new Map(),
+  users: new Map(),
   equalNames: new Map(),
   processes: noProcesses,
 };

@@ -1,6 +1,7 @@
 // Turns an observation into a plan and what of it is permitted, and keeps the waits in step. It reads again where a plan rests on pings.
 
 import { awaitedRowsMs } from "../farm/application.ts";
+import { usersOf } from "../farm/inventory.ts";
 import { remember } from "../farm/memory.ts";
 import type { Milliseconds } from "../farm/model.ts";
 import type { Observation } from "../farm/observation.ts";
@@ -50,7 +51,7 @@ function freshForMs({ plan, authority, observation }: Decision, { memory }: Farm
 }
 
 function decideOn({ observation, database }: Observed, state: FarmState): Decision {
-  state.memory = remember(state.memory, observation);
+  state.memory = { ...remember(state.memory, observation), users: usersOf(observation, state.memory.users) };
   if (observation.table.kind === "read") heedPings(state, observation);
   noteLives(state, observation);
   const plan = planFarm(observation, state.memory);

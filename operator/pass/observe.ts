@@ -11,6 +11,7 @@ import { approvalInForce } from "../farm/approval.ts";
 import { leavesRows } from "../farm/deletion.ts";
 import { isOlder } from "../farm/desired.ts";
 import { withInventory } from "../farm/inventory.ts";
+import { emptyMemory } from "../farm/memory.ts";
 import { authorityOf } from "../farm/policy.ts";
 import { arrivedAfterMs } from "../farm/quietBirth.ts";
 import { matches } from "../farm/selector.ts";
@@ -79,7 +80,7 @@ export async function observe(options: ObserveOptions, farm: WebFarm, state: Far
     return { observation: { ...base, table: { kind: "unavailable", problem: namespace.problem } } };
   }
   const { table, database } = await readTable(options, farm, state, signal);
-  const observation = withInventory({ ...base, table, nowMs: clock.monotonic() });
+  const observation = withInventory({ ...base, table, nowMs: clock.monotonic() }, state.memory);
   return { observation, ...(database !== undefined && { database }) };
 }
 
@@ -126,9 +127,9 @@ function needsNoDatabase(unread: Observation, state: FarmState): boolean {
   return unread.nowMs - state.lastBusyMs >= idleAfterMs;
 }
 
-function rowsAsLastRead(unread: Observation, { table: { read, facts } }: FarmState): readonly ServerRow[] {
+function rowsAsLastRead(unread: Observation, { table: { read, facts }, memory }: FarmState): readonly ServerRow[] {
   if (read === undefined || facts === undefined) return [];
-  const { table } = withInventory({ ...unread, table: { kind: "read", read, facts } });
+  const { table } = withInventory({ ...unread, table: { kind: "read", read, facts } }, memory);
   return table.kind === "read" ? table.read.rows : [];
 }
 
@@ -186,6 +187,7 @@ async function readTable(
     const facts = await database.facts(signal);
     const read = await database.read(signal);
     notePings(state, read, materialChanged ? "another" : "same");
+    if (materialChanged) state.memory = { ...state.memory, users: emptyMemory.users };
     const { missedPings } = cache;
     state.table = {
       read,
@@ -257,6 +259,6 @@ export function readBack(state: FarmState, read: TableRead): void {
 export const withRows = (observation: Observation, state: FarmState): Observation => {
   const { table } = observation;
   return table.kind === "read" && state.table.read !== undefined
-    ? withInventory({ ...observation, table: { ...table, read: state.table.read } })
+    ? withInventory({ ...observation, table: { ...table, read: state.table.read } }, state.memory)
     : observation;
 };

@@ -49,6 +49,7 @@ export function seen(scene: ApplicationScene): Observation {
       table: table(rows, { pings, truncated, facts: { product: "XbyK" } }),
       ...rest,
     }),
+    memory(),
   );
 }
 

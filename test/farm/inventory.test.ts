@@ -4,6 +4,7 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { inventoryOf, isWrittenDown, mostEntries, stored, withInventory } from "../../operator/farm/inventory.ts";
+import { emptyMemory } from "../../operator/farm/memory.ts";
 import { kinship, markFor } from "../../operator/farm/mark.ts";
 import type { ServerRow } from "../../operator/farm/model.ts";
 import type { InventoryEntry } from "../../operator/farm/resource.generated.ts";
@@ -126,12 +127,12 @@ describe("rows as they are decided about", () => {
 
   test("are the same when they are looked at twice", () => {
     const once = seen({ pods: [b], rows: [row, appRow(b, { serverID: 2 })], inventory: [entryOf(row, a)] });
-    expect(withInventory(once)).toEqual(once);
+    expect(withInventory(once, emptyMemory)).toEqual(once);
   });
 
   test("are left alone with registration Operator", () => {
     const scene = observation({ farm: farm({ status: { inventory: [entryOf(row, a)] } }), table: table([row]) });
-    expect(withInventory(scene)).toBe(scene);
+    expect(withInventory(scene, emptyMemory)).toBe(scene);
   });
 });
 

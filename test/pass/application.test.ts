@@ -101,6 +101,24 @@ describe("a pod that starts", () => {
   });
 });
 
+test("a row that the name's next pod has used is not that of the pod before it, though the status could not be written meanwhile", async () => {
+  const again = pod({ name, uid: uid("again"), gate: "closed" });
+  await runs();
+  world.faults.set("patchStatus", { when: "before", error: new Error("403") });
+  ends();
+  world.put(again); // under the name of the one that has ended, which goes
+  ping(1);
+  await world.settle(5_000);
+  world.delete(again, "listed"); // force-deleted; its process may live
+  await world.settle(5_000);
+  expect(ids()).toEqual([900, 1]);
+  world.faults.clear();
+  await world.settle(10_000);
+  await world.settle(hourMs);
+  expect([inventory(), ids(), state()]).toEqual([[], [900, 1], "Blocked/NeverSeenAlive"]); // nobody wrote down whose it was
+  nothingElseHappened();
+});
+
 describe("a pod that ends", () => {
   test("has its row removed at once, as the table has it and with the ping that was read just then", async () => {
     const row = await runs();
