@@ -1,6 +1,6 @@
 // Where the pod is for which a row was made, as far as this process saw. It decides nothing about the row.
 
-import { hasEnded, isAlive } from "./hasEnded.ts";
+import { hasEnded, isAlive, phaseIsTerminal } from "./hasEnded.ts";
 import type { Pod, PodHash, SeenPod } from "./model.ts";
 import type { Observation } from "./observation.ts";
 
@@ -21,5 +21,8 @@ export function whereabouts(hash: PodHash, { pods }: Pick<Observation, "pods">):
   return { kind: isAlive(seen.pod) ? "alive" : "draining", pod: seen.pod };
 }
 
-/** A row is made for a pod that is bound. One that is not bound was taken back with its store, and its process may live. */
-export const isTakenBack = (pod: Pod): boolean => pod.node === undefined;
+/**
+ * A row is made for a pod that is bound. One that is not bound was taken back with its store, and its process may live, unless the kubelet
+ * that has it says since that it ended; of a terminating one that is not bound the garbage collector says so too.
+ */
+export const isTakenBack = (pod: Pod): boolean => pod.node === undefined && (pod.deletionAtMs !== undefined || !phaseIsTerminal(pod));

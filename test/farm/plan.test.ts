@@ -133,6 +133,14 @@ describe("the pod's own row", () => {
       { scene: { pods: [unbound({ deletionAtMs: 1 })], rows: [rowOf(a)] }, shows: ["shop-a Draining PodTerminating"] },
     ],
     [
+      "is kept while such a pod is deleted and the garbage collector says that it failed",
+      { scene: { pods: [unbound({ deletionAtMs: 1, phase: "Failed" })], rows: [rowOf(a)] }, shows: ["shop-a Draining PodTerminating"] },
+    ],
+    [
+      "is removed when the kubelet says of such a pod that it ended",
+      { scene: { pods: [unbound({ phase: "Failed" })], rows: [rowOf(a)] }, does: ["remove 1 ended"] },
+    ],
+    [
       "is removed although its member cannot be resolved",
       {
         scene: { pods: [ended()], rows: [rowOf(a)], members: [member({ workload: { kind: "absent" }, selector: undefined })] },

@@ -43,6 +43,7 @@ export class ApiServer implements Stored {
   readonly watchers = new Set<Watcher>();
   /** What the operators' watches have not to wait for: set by the truth, which keeps a history of WebFarms. */
   onFarm: (before: FarmObject | undefined, after: FarmObject | undefined) => void = () => undefined;
+  readonly #untold: WatchEvent[] = [];
   #saved: Stored | undefined;
 
   constructor(name: string) {
@@ -166,8 +167,18 @@ export class ApiServer implements Stored {
     for (const watcher of this.watchers) watcher.onRestore();
   }
 
+  /** Whoever writes because it heard of a write is told of when all have heard of that one: nobody hears the later one first. */
   #tell(event: WatchEvent): void {
-    for (const watcher of this.watchers) watcher.onEvent(event);
+    this.#untold.push(event);
+    if (this.#untold.length > 1) return;
+    try {
+      for (let next: WatchEvent | undefined = event; next !== undefined; next = this.#untold[0]) {
+        for (const watcher of this.watchers) watcher.onEvent(next);
+        this.#untold.shift();
+      }
+    } finally {
+      this.#untold.length = 0;
+    }
   }
 }
 
