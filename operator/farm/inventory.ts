@@ -40,6 +40,15 @@ export const stored = (row: ServerRow): ServerRow => {
   return application === undefined ? row : { ...rest, guid: application.guid };
 };
 
+/** The rows as the table has them, and which pods they match. */
+function matchedRows(
+  observation: Observation,
+  rows: readonly ServerRow[],
+): { readonly raw: readonly ServerRow[]; readonly matches: RowMatches } {
+  const raw = rows.map(stored);
+  return { raw, matches: matchRows(raw, desiredServers(observation, []).claimed) };
+}
+
 /**
  * With registration Application: each row with the mark of its pod. That is the living pod whose row it is alone, and which has no other;
  * else the one that the inventory names, if it and the row agree and this process saw no other pod use the row since; else none. A mark that this farm wrote itself, before its registration was
@@ -48,8 +57,7 @@ export const stored = (row: ServerRow): ServerRow => {
 export function withInventory(observation: Observation, { users }: Pick<FarmMemory, "users">): Observation {
   const { farm, table, identity } = observation;
   if (farm.spec.registration !== "Application" || table.kind !== "read") return observation;
-  const raw = table.read.rows.map(stored);
-  const matches = matchRows(raw, desiredServers(observation, []).claimed);
+  const { raw, matches } = matchedRows(observation, table.read.rows);
   const entries = entriesByName(observation);
   const rows = raw.map((row): ServerRow => {
     const living = onlyPodOf(row, matches);
@@ -73,8 +81,7 @@ const marked = (row: ServerRow, pod: { readonly name: string; readonly uid: PodU
 export function usersOf(observation: Observation, before: FarmMemory["users"]): FarmMemory["users"] {
   const { farm, table } = observation;
   if (farm.spec.registration !== "Application" || table.kind !== "read" || table.read.truncated) return before;
-  const raw = table.read.rows.map(stored);
-  const matches = matchRows(raw, desiredServers(observation, []).claimed);
+  const { raw, matches } = matchedRows(observation, table.read.rows);
   return new Map(
     raw.flatMap((row) => {
       const user = onlyPodOf(row, matches)?.pod.uid ?? before.get(rowKey(row));
