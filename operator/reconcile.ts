@@ -19,6 +19,7 @@ import { afterLostRace, finalizerProblem, holdFinalizer, letGo, releaseNow } fro
 import type { FinalizerHold } from "./pass/finalizer.ts";
 import { createMembers } from "./pass/members.ts";
 import type { ReadWorkload } from "./pass/members.ts";
+import { forgetUnwanted, noteRemoved } from "./pass/removal.ts";
 import { nextLook } from "./pass/next.ts";
 import { observe, withRows } from "./pass/observe.ts";
 import { newest, openGates, tellActions, tellStatus } from "./pass/report.ts";
@@ -97,6 +98,9 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const hold = await holdFinalizer(cluster, decision, actions, state, signal);
     if (hold.kind === "lost") return await withoutHold(decision, state, signal);
     if (farm.deletionAtMs === undefined) state.lostRaces = 0; // letting it go may lose races too
+    const log = options.log.child({ farm: farm.key });
+    const removedBefore = noteRemoved({ ...options, log }, state); // what became of requests whose answers were lost
+    if (decision.observation.table.kind === "read") forgetUnwanted(state, decision.plan.removals);
     const applied = await applyHeld(decision, hold, actions, state, signal);
     const observation = { ...withRows(decision.observation, state), farm: newest(cached, state) };
     noteRowPods(state, observation);
@@ -107,7 +111,12 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
       outcome: applied.outcome,
     };
     return await report(
-      { assessment, applied, database: decision.database, ...(hold.kind === "failed" && { error: hold.error }) },
+      {
+        assessment,
+        applied: { ...applied, removed: [...removedBefore, ...applied.removed] },
+        database: decision.database,
+        ...(hold.kind === "failed" && { error: hold.error }),
+      },
       state,
       signal,
     );
@@ -176,4 +185,4 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   };
 }
 
-const nothingApplied: Applied = { outcome: { refused: [] }, registered: [], marked: [], removed: [], bindingsRemain: false };
+const nothingApplied: Applied = { outcome: { refused: [] }, registered: [], marked: [], removed: [] };

@@ -50,12 +50,12 @@ export function nextLook(
     ...reportWaits,
     plan.lookAgainMs,
     observation.table.kind === "unavailable" ? unavailableMs(clock, state) : undefined,
-    applied.bindingsRemain ? firstRetryMs : undefined,
+    applied.drainsAfterMs,
     openMs(done, state),
     unresolvedMs(observation, plan),
   ];
   const afterMs = Math.max(0, Math.min(...waits.filter((ms) => ms !== undefined)));
-  return { kind: "again", afterMs, ...(applied.bindingsRemain && { priority: "background" as const }) };
+  return { kind: "again", afterMs, ...(applied.drainsAfterMs !== undefined && { priority: "background" as const }) };
 }
 
 const unavailableMs = (clock: Clock, { table: { failure } }: FarmState): Milliseconds =>

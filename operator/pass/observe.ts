@@ -187,7 +187,7 @@ async function readTable(
     const facts = await database.facts(signal);
     const read = await database.read(signal);
     notePings(state, read, materialChanged ? "another" : "same");
-    if (materialChanged) state.memory = { ...state.memory, users: emptyMemory.users };
+    if (materialChanged) forgetDatabase(state);
     const { missedPings } = cache;
     state.table = {
       read,
@@ -205,6 +205,12 @@ async function readTable(
     state.table = failed(cache, error.problem, { farm, forcedBy, nowMs: clock.monotonic() });
     return unavailable(error.problem);
   }
+}
+
+/** What is remembered by ServerID says nothing of another database's rows. */
+function forgetDatabase(state: FarmState): void {
+  state.memory = { ...state.memory, users: emptyMemory.users };
+  state.removals = new Map();
 }
 
 /** Pings of two reads say something only where both are of one database. */

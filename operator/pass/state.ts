@@ -1,7 +1,8 @@
 // What the process holds of one farm between passes: its memory, the rows as last read, and when to ask again. All of it can be lost.
 
 import { emptyMemory } from "../farm/memory.ts";
-import type { FarmMemory } from "../farm/memory.ts";
+import type { ConfirmedGone } from "../farm/confirm.ts";
+import type { FarmMemory, RowKey } from "../farm/memory.ts";
 import type { DatabaseFacts, DatabaseProblem, FarmKey, Milliseconds, PodHash, TableRead, WebFarm } from "../farm/model.ts";
 import type { CredentialCache } from "./credentials.ts";
 
@@ -28,8 +29,24 @@ export interface FarmState {
   told: ReadonlyMap<string, string>;
   /** Of the servers that are not synchronised: pod, life and row, told as events. */
   unsynchronised: ReadonlySet<string>;
+  /** Removals that were asked for and whose end was not read yet, by the row as the table has it. */
+  removals: ReadonlyMap<RowKey, OpenRemoval>;
+  /** When the next piece of a long removal is due. */
+  drainAtMs: Milliseconds;
   /** Passes in which the bindings of removed servers are swept again, where no foreign key keeps them out. */
   sweeps: readonly { readonly rows: readonly { readonly serverID: number; readonly name: string }[]; readonly left: number }[];
+}
+
+export interface OpenRemoval {
+  /** As it was asked for last. */
+  readonly gone: ConfirmedGone;
+  /** Since when the row had no living pod. */
+  readonly goneMs: Milliseconds;
+  readonly askedMs: Milliseconds;
+  /** Deleted so far, with those of rows that were removed in the same requests. */
+  readonly bindings: number;
+  /** Of a long one, which goes a piece at a time: when it was last told how far it is. */
+  readonly toldMs?: Milliseconds;
 }
 
 export interface TableCache {
@@ -74,5 +91,7 @@ export const newState = (nowMs: Milliseconds): FarmState => ({
   status: { atMs: -Infinity },
   told: new Map(),
   unsynchronised: new Set(),
+  removals: new Map(),
+  drainAtMs: -Infinity,
   sweeps: [],
 });

@@ -14,7 +14,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "take an unanswered list of pods for an empty one",
-    file: "operator/pass/apply.ts",
+    file: "operator/pass/liveReads.ts",
     find: 'return { live: () => undefined, problem: unanswered("LiveReadFailed", what, error) };',
     plant: 'return { live: () => ({ kind: "listed", pods: [] }), problem: unanswered("LiveReadFailed", what, error) };',
     killedBy: "test/reconcile.test.ts",
@@ -49,8 +49,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "leave the GUID out of the WHERE of removals and marks",
     file: "operator/sqlserver/statements.ts",
-    find: "= v.n AND (${guid} = v.g OR (${guid} IS NULL AND v.g IS NULL))`;",
-    plant: "= v.n AND (${guid} = ${guid} OR v.g IS NULL OR v.g IS NOT NULL)`;",
+    find: " AND (${guid} = v.g OR (${guid} IS NULL AND v.g IS NULL))`;",
+    plant: " AND (${guid} = ${guid} OR v.g IS NULL OR v.g IS NOT NULL)`;",
     killedBy: "test/sqlserver/statements.test.ts",
   },
   {
@@ -118,7 +118,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "start the wait in the cache instead of by a live read",
-    file: "operator/pass/apply.ts",
+    file: "operator/pass/liveReads.ts",
     find: "    if (isTrue(live(comparable(row.name)), (read) => isPodMissing(row, read)))\n",
     plant: '    if (live(comparable(row.name)) !== undefined || isPodMissing(row, { kind: "listed", pods: [] }))\n',
     killedBy: "test/pass/liveReads.test.ts",
@@ -139,7 +139,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "re-mark without a live read",
-    file: "operator/pass/apply.ts",
+    file: "operator/pass/liveReads.ts",
     find: 'const isNewMark = ({ kind }: Remark): boolean => kind !== "url";',
     plant: 'const isNewMark = ({ kind }: Remark): boolean => kind === "takeOver";',
     killedBy: "test/pass/liveReads.test.ts",
@@ -196,7 +196,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "take an empty read for an answer although a statement is open",
-    file: "operator/pass/apply.ts",
+    file: "operator/pass/writing.ts",
     find: "  state.table = { ...state.table, dirty: true }; // until it is known what became of it, also when this pass is cut off\n",
     plant: "",
     killedBy: "test/reconcile.test.ts",

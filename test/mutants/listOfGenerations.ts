@@ -25,6 +25,20 @@ export const bugsOfGenerations: readonly PlantedBug[] = [
     killedBy: "test/farm/duplicates.test.ts",
   },
   {
+    name: "take what another database lacks for removed",
+    file: "operator/pass/observe.ts",
+    find: "  state.removals = new Map();\n",
+    plant: "",
+    killedBy: "test/pass/removal.test.ts",
+  },
+  {
+    name: "forget what was asked for when no answer came",
+    file: "operator/pass/removal.ts",
+    find: "  state.removals = new Map([...state.removals, ...asked]);\n  state.drainAtMs",
+    plant: "  state.drainAtMs",
+    killedBy: "test/pass/removal.test.ts",
+  },
+  {
     name: "insert past the licence",
     file: "operator/pass/apply.ts",
     find: "...(most !== undefined && { mostServers: most }),",

@@ -68,6 +68,15 @@ async function passUntil(world: FakeWorld, isDone: () => Promise<boolean>): Prom
   }
 }
 
+/** Longer than any pause between two pieces of a long removal. */
+const pauseMs = 5_000;
+
+/** What the log told of a server's removal: the messages, and how many bindings were deleted. */
+const told = ({ log }: FakeWorld, server: string): readonly (readonly [string, unknown])[] =>
+  log.lines.flatMap(({ message, fields }) =>
+    fields["server"] === server && /Remov|bindings/.test(message) ? [[message, fields["bindings"]] as const] : [],
+  );
+
 const isRemove = ({ text }: ArrivedStatement): boolean => text.includes("DELETE s FROM");
 const isRegister = ({ text }: ArrivedStatement): boolean => text.includes("INSERT INTO [dbo].[CMS_WebFarmServer]");
 
@@ -76,7 +85,7 @@ const asked = ({ rig }: Place, from: number): readonly string[] =>
   rig.faults.statements.slice(from).flatMap((statement) => (isRemove(statement) ? ["remove"] : isRegister(statement) ? ["register"] : []));
 
 withFaults("while a dead server's bindings are being deleted", () => {
-  test("a pass inserts first, asks at most twice, and comes back after a second at low priority, until the row is gone", async () => {
+  test("a pass inserts first, asks at most twice, and comes back at low priority with a piece at a time, until the row is gone", async () => {
     const place = await openPlace();
     const world = await registered(place, { long: 17_000, live: 3 });
     const tasks = await place.rig.count("CMS_WebFarmTask");
@@ -85,18 +94,53 @@ withFaults("while a dead server's bindings are being deleted", () => {
     const from = place.rig.faults.statements.length;
     const result = await world.pass();
     expect(asked(place, from)).toEqual(["register", "remove", "remove"]);
-    expect(result).toEqual({ kind: "again", afterMs: 1_000, priority: "background" });
+    expect(result).toMatchObject({ kind: "again", priority: "background" });
     expect(await names(place)).toEqual(["fresh", "live", "long"]);
     expect(await bindingCount(place)).toBe(17_003 - 4_000);
-    for (let passes = 2; passes <= 4; passes += 1) {
-      world.clock.jump(1_000);
-      expect(await world.pass()).toEqual({ kind: "again", afterMs: 1_000, priority: "background" });
+    for (let left = 11_003; left >= 1_003; left -= 2_000) {
+      world.clock.jump(pauseMs);
+      expect(await world.pass()).toMatchObject({ kind: "again", priority: "background" });
+      expect(await bindingCount(place)).toBe(left);
     }
-    world.clock.jump(1_000);
+    world.clock.jump(pauseMs);
     const last = await world.pass();
     expect([await names(place), await bindingCount(place)]).toEqual([["fresh", "live"], 3]);
     expect(last).not.toHaveProperty("priority");
     expect(await place.rig.count("CMS_WebFarmTask")).toBe(tasks);
+    expect(told(world, "long")).toEqual([
+      ["Removing the server of a pod that is gone", undefined],
+      ["Deleting the bindings of a server that goes, some at a time; its row goes last", 4_000],
+      ["Removed the server of a pod that is gone", 17_000],
+    ]);
+  });
+
+  test("a pass that comes for a pod before the pause is over does everything else and leaves the long one alone", async () => {
+    const place = await openPlace();
+    const world = await registered(place, { long: 9_000, short: 3 });
+    world.put(endedOf("long"));
+    await world.pass();
+    const from = place.rig.faults.statements.length;
+    const left = await bindingCount(place);
+    world.put(named("fresh"));
+    expect(await world.pass()).toMatchObject({ kind: "again", priority: "background" });
+    expect([asked(place, from), await bindingCount(place)]).toEqual([["register"], left]);
+    world.put(endedOf("short"));
+    await world.pass();
+    expect([asked(place, from), await bindingCount(place)]).toEqual([["register", "remove"], left - 3]);
+    expect(await names(place)).toEqual(["fresh", "long"]);
+  });
+
+  test("a pod that lives under its name by now, as only the API server knows, is waited for and not asked about without end", async () => {
+    const place = await openPlace();
+    const world = await registered(place, { long: 9_000 });
+    world.put(endedOf("long"));
+    await world.pass();
+    const left = await bindingCount(place);
+    world.live.set("long", named("long"));
+    world.clock.jump(pauseMs);
+    const result = await world.pass();
+    expect(await bindingCount(place)).toBe(left);
+    expect(result.kind === "again" && result.afterMs).toBeGreaterThanOrEqual(1_000);
   });
 
   test("the pods of other farms go before its next pass, and a pod of its own farm has it begin at once", async () => {
