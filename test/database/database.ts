@@ -62,20 +62,54 @@ interface Host extends Credentials {
 
 export const asksRealServer = (): boolean => (process.env["MSSQL_URL"] ?? "") !== "";
 
+/** When it throws, nothing that it opened or made is left. */
 export async function openTestDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const host = asksRealServer() ? hostOfUrl(process.env["MSSQL_URL"] ?? "") : await startHost(options);
+  const closing: Closing[] = [host.stop];
+  try {
+    return await openOn(host, options, closing);
+  } catch (error) {
+    await closeAll(closing).catch((second: unknown) => {
+      throw new AggregateError([error, second], "Cannot open a test database, nor close what was opened of it");
+    });
+    throw error;
+  }
+}
+
+type Closing = () => Promise<unknown>;
+
+/** The last first; each is tried, whatever became of those before. */
+async function closeAll(closing: Closing[]): Promise<void> {
+  const last = closing.pop();
+  if (last === undefined) return;
+  try {
+    await last();
+  } finally {
+    await closeAll(closing);
+  }
+}
+
+/** `closing` gets what undoes each thing that is opened or made. */
+async function openOn(host: Host, options: TestDatabaseOptions, closing: Closing[]): Promise<TestDatabase> {
   const suffix = randomBytes(6).toString("hex");
   const database = `webfarm_test_${suffix}`;
   const master = await connect(host, "master", host);
+  closing.push(async () => await master.close());
   const collate = options.collation === undefined ? "" : ` COLLATE ${options.collation}`;
   await master.batch(`CREATE DATABASE [${database}]${collate};`);
+  const logins: string[] = [];
+  closing.push(async () => {
+    await master.batch(`ALTER DATABASE [${database}] SET SINGLE_USER WITH ROLLBACK IMMEDIATE;`);
+    await master.batch(`DROP DATABASE [${database}];`);
+    for (const login of logins) await master.batch(`DROP LOGIN [${login}];`);
+  });
   await master.batch(
     `ALTER DATABASE [${database}] SET READ_COMMITTED_SNAPSHOT ${options.snapshotReads === "off" ? "OFF" : "ON"} WITH ROLLBACK IMMEDIATE;`,
   );
   const admin = await connect(host, database, host);
+  closing.push(async () => await admin.close());
   const run = async (sql: string): Promise<unknown> => await admin.batch(sql);
   if (options.kentico !== undefined) await kenticoDatabase(run, { ...options.kentico, database });
-  const logins: string[] = [];
 
   async function createLogin(given?: LoginOptions["grants"]): Promise<Credentials> {
     const login = `webfarm_login_${suffix}_${logins.length}`;
@@ -85,15 +119,6 @@ export async function openTestDatabase(options: TestDatabaseOptions = {}): Promi
     const grants = given ?? (kentico === undefined ? {} : operatorGrants(kentico.version, kentico.without));
     await operatorLogin(run, { database, login, password, grants, schema: kentico?.schema ?? "dbo" });
     return { user: login, password };
-  }
-
-  async function close(): Promise<void> {
-    await admin.close();
-    await master.batch(`ALTER DATABASE [${database}] SET SINGLE_USER WITH ROLLBACK IMMEDIATE;`);
-    await master.batch(`DROP DATABASE [${database}];`);
-    for (const login of logins) await master.batch(`DROP LOGIN [${login}];`);
-    await master.close();
-    await host.stop();
   }
 
   const connectionStringFor = ({ user, password }: Credentials): string =>
@@ -106,7 +131,7 @@ export async function openTestDatabase(options: TestDatabaseOptions = {}): Promi
     config: (credentials = host) => configOf(host, database, credentials),
     adminQuery: async (sql, parameters = {}) => await query(admin, sql, parameters),
     createLogin,
-    close,
+    close: async () => await closeAll(closing),
   };
 }
 
