@@ -75,7 +75,7 @@ export const explanations: Readonly<Record<string, Explanation>> = {
     reason:
       "Pings, log rows and search tasks of a server have no foreign key and would stay for ever. Where the foreign key of the bindings is disabled, the site may add bindings to a server that is gone.",
     when: "After a server's removal, once; in the next two passes too where the foreign key is disabled.",
-    locks: `Each DELETE is a transaction of its own with exclusive row locks on at most ${limits.leftovers} rows. READPAST: rows that others have locked are passed over. Nothing of a server that is there.`,
+    locks: `Each DELETE is a transaction of its own with exclusive locks on at most ${limits.leftovers} rows. READPAST: rows that others have locked are passed over, not waited for; with READ_COMMITTED_SNAPSHOT it needs READCOMMITTEDLOCK beside it. That leaves no place for ROWLOCK (Microsoft's page on table hints allows one of the two), so the server may take locks on pages, and wait for one as long as for any lock. Nothing of a server that is there.`,
     size: `16 servers; at most ${limits.leftovers} rows of each table a request, repeated while there are more.`,
   },
 };
@@ -104,7 +104,7 @@ function sqlPage(): string {
     "For the database administrator who has to approve it. This page is generated from the code (`make generate`); `npm run --silent statements` prints every text in full, one JSON object a line, for each generation of the product.",
     "",
     "- No other text is ever sent. Each travels as a parameterised request (`sp_executesql`); no value becomes part of a text, and the names in it are those that the catalogue gave.",
-    "- Where an optional table or grant is missing, the part of a text that needs it is left out; nothing else varies.",
+    "- Where an optional table or grant is missing, the part of a text that needs it is left out. Where the column of a server's name or URL has another collation than the database, `COLLATE` and the column's collation stand behind each value that is compared with it (`v.n`, `v.u`, `@n0`). Nothing else varies.",
     "- The operator makes no object in the database, changes no schema, and calls no stored procedure of the product.",
     "- The texts are those that SQL Server 2008 and later all know.",
     "- Sessions have the application name `webfarm-operator/<version> <namespace>/<name of the WebFarm>`; there are at most two to a server and login, closed after a minute without need.",

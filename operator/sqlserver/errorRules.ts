@@ -45,14 +45,14 @@ export const errorRules: readonly ErrorRule[] = [
     quote: true,
   },
   {
-    numbers: [207, 213],
+    numbers: [207, 213, 468],
     kind: "schema",
     reason: "TableChanged",
     say: "The product's tables have changed; they are looked at again.",
     quote: true,
   },
   {
-    numbers: [334, 468, 8622],
+    numbers: [334, 8622],
     kind: "schema",
     reason: "ShapeNotSupported",
     stalled: true,

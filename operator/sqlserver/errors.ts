@@ -32,7 +32,7 @@ const breaking: ReadonlySet<string> = new Set(["ReadOnly", "ReplicaMoving", "Ses
 export const isPoolBroken = (problem: DatabaseProblem): boolean => problem.kind === "unreachable" || breaking.has(problem.reason);
 
 /** After these the tables are not what they were taken for. */
-export const isShapeDoubtful = (problem: DatabaseProblem): boolean => [207, 208, 213, 515].includes(problem.number ?? 0);
+export const isShapeDoubtful = (problem: DatabaseProblem): boolean => [207, 208, 213, 468, 515].includes(problem.number ?? 0);
 
 export function classify(error: unknown, doing: Doing): DatabaseError {
   if (error instanceof DatabaseError) return error;

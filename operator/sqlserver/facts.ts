@@ -47,7 +47,7 @@ export function readProbe(sets: readonly RecordSet[], place: Place): ProbeReadin
       "SchemaMissing",
       `The database has no schema ${place.schema} that the operator's user may see: check spec.database.schema. ${where}`,
     );
-  const columns = (sets[1] ?? []).map(catalogueColumn);
+  const columns = (sets[1] ?? []).map((row) => catalogueColumn(row, server["collation"]));
   const hidden = hiddenTables(columns);
   if (columns.length === 0)
     return refused(
@@ -84,13 +84,16 @@ function refused(kind: DatabaseProblem["kind"], reason: string, message: string,
   return { kind: "refused", problem: { kind, reason, message, stalled } };
 }
 
-function catalogueColumn(row: RecordSet[number]): CatalogueColumn {
+/** `usual`: the database's own collation. */
+function catalogueColumn(row: RecordSet[number], usual: unknown): CatalogueColumn {
+  const { collation } = row;
   return {
     table: String(row["tableName"]),
     column: String(row["columnName"]),
     maxLength: Number(row["maxLength"]),
     nullable: row["isNullable"] === true,
     supplied: row["isIdentity"] === true || row["isComputed"] === true || Number(row["defaultID"]) !== 0,
+    ...(typeof collation === "string" && collation !== usual && { collation }),
   };
 }
 

@@ -2,7 +2,7 @@
 // It decides what the texts name and which product generation this is; it never reads the database itself.
 import type { Product } from "../farm/model.ts";
 import { isOf, type MissingGrant } from "./grants.ts";
-import { type CatalogueColumn, tableNames } from "./tables.ts";
+import { type CatalogueColumn, type CollationName, isCollationName, tableNames } from "./tables.ts";
 
 export interface ServersTable {
   readonly table: string;
@@ -14,6 +14,9 @@ export interface ServersTable {
   readonly lastModified: string;
   readonly enabled: string;
   readonly external?: string;
+  /** Of name and of url, where it is not the database's. */
+  readonly nameCollation?: CollationName;
+  readonly urlCollation?: CollationName;
 }
 
 /** A table whose rows belong to a server by its ServerID. `key` is its own identity where it has one. */
@@ -35,6 +38,8 @@ export interface PingTable extends DependentTable {
 export interface SearchTable {
   readonly table: string;
   readonly serverName: string;
+  /** Where it is not the database's. */
+  readonly serverNameCollation?: CollationName;
 }
 
 export interface SettingsTable {
@@ -84,6 +89,12 @@ export function shapeOf(schema: string, columns: readonly CatalogueColumn[], den
     ...columnsNobodyFills(servers, filled).map(
       (column) => `a value for ${tableNames.servers}.${column} (NOT NULL without a default, unknown to this version)`,
     ),
+    ...comparedColumns
+      .filter(([table, column]) => {
+        const collation = tables.get(tableNames[table].toLowerCase())?.get(column.toLowerCase())?.collation;
+        return collation !== undefined && !isCollationName(collation);
+      })
+      .map(([table, column]) => `a collation of ${tableNames[table]}.${column} that can be named`),
   ];
   if (missing.length > 0) return { kind: "unknown", missing };
   return { kind: "known", shape: knownShape(schema, servers, bindings, tables, denied) };
@@ -121,6 +132,19 @@ function columnsNobodyFills(found: Found, filledNames: readonly string[]): reado
     .map(({ column }) => column);
 }
 
+/** Columns of text that a text compares with a parameter in a row. */
+const comparedColumns = [
+  ["servers", "ServerName"],
+  ["servers", "ServerURL"],
+  ["search", "SearchTaskServerName"],
+] as const;
+
+/** Undefined: the database's. */
+function namedCollation(found: Found, column: string): CollationName | undefined {
+  const collation = found.get(column.toLowerCase())?.collation;
+  return collation === undefined || isCollationName(collation) ? collation : broken();
+}
+
 function knownShape(
   schema: string,
   servers: Found,
@@ -134,7 +158,7 @@ function knownShape(
     (needed.some((grant) => isDenied(table, grant)) ? undefined : tables.get(tableNames[table].toLowerCase())) ?? new Map();
   const monitoring = pingTable(optional("monitoring", "SELECT"), isDenied);
   const log = dependent(optional("log", "SELECT", "DELETE"), "WebFarmServerLogID");
-  const search = spelled(optional("search", "SELECT", "DELETE"), { serverName: "SearchTaskServerName" });
+  const search = searchTable(optional("search", "SELECT", "DELETE"));
   const settings = settingsTable(optional("settings", "SELECT"));
   return {
     schema,
@@ -159,6 +183,12 @@ function pingTable(found: Found, isDenied: (table: "monitoring", grant: "INSERT"
   );
 }
 
+function searchTable(found: Found): SearchTable | undefined {
+  const known = spelled(found, { serverName: "SearchTaskServerName" });
+  const serverNameCollation = namedCollation(found, "SearchTaskServerName");
+  return known && { ...known, ...(serverNameCollation && { serverNameCollation }) };
+}
+
 function settingsTable(found: Found): SettingsTable | undefined {
   const known = spelled(found, { keyName: "KeyName", keyValue: "KeyValue" });
   const siteID = found.get("siteid")?.column;
@@ -176,7 +206,15 @@ function serversTable(servers: Found): ServersTable {
   });
   const url = servers.get("serverurl")?.column;
   const external = servers.get("isexternalwebappserver")?.column;
-  return { ...(known ?? broken()), ...(url !== undefined && { url }), ...(external !== undefined && { external }) };
+  const nameCollation = namedCollation(servers, "ServerName");
+  const urlCollation = namedCollation(servers, "ServerURL");
+  return {
+    ...(known ?? broken()),
+    ...(url !== undefined && { url }),
+    ...(external !== undefined && { external }),
+    ...(nameCollation && { nameCollation }),
+    ...(urlCollation && { urlCollation }),
+  };
 }
 
 function dependent(found: Found, key: string): DependentTable | undefined {
@@ -199,7 +237,7 @@ function spelled<K extends string>(
 }
 
 function broken(): never {
-  throw new Error("Cannot spell columns: they were checked to be there");
+  throw new Error("Cannot make the shape: its columns and collations were checked before");
 }
 
 /**

@@ -1,6 +1,7 @@
 // Every text that the operator can send to a database, as a pure function of the shape of its tables. It sends nothing, and no
 // value ever becomes part of a text: names come from the catalogue, everything else is a parameter.
 import { grants } from "./grants.ts";
+import { comparable, numbered, object, quoted, text, values } from "./phrases.ts";
 import type { DependentTable, PingTable, SettingsTable, Shape } from "./shape.ts";
 import { tableNames } from "./tables.ts";
 
@@ -29,30 +30,6 @@ export const settingsKeys = [
   "CMSWebFarmUpdateWithinRequest", // 7 and 8
 ] as const;
 
-// sp_executesql undoes a SET at its end, so each text brings its own. The lock timeout is shorter than the search for deadlocks
-// (5 s) and than our deadline; and the product, not the operator, must win a deadlock.
-const prefix =
-  "SET NOCOUNT, XACT_ABORT ON; SET DEADLOCK_PRIORITY LOW; SET LOCK_TIMEOUT 1500; SET TRANSACTION ISOLATION LEVEL READ COMMITTED;";
-
-const quoted = (name: string): string => `[${name.replaceAll("]", "]]")}]`;
-const text = (...statements: readonly string[]): string => [prefix, ...statements].join("\n");
-const rowNumbers = (size: number): readonly number[] => Array.from({ length: size }, (_, row) => row);
-const object = (shape: Shape, table: string): string => `${quoted(shape.schema)}.${quoted(table)}`;
-
-const parameters = (columns: readonly string[], row: number): string => columns.map((column) => `@${column}${row}`).join(", ");
-
-/** `(VALUES (@n0, @g0), (@n1, @g1)) AS v (n, g)` for the columns n and g and size 2. */
-function values(columns: readonly string[], size: number): string {
-  const rows = rowNumbers(size).map((row) => `(${parameters(columns, row)})`);
-  return `(VALUES ${rows.join(", ")}) AS v (${columns.join(", ")})`;
-}
-
-/** The same with the row's number as its first column, k. */
-function numbered(columns: readonly string[], size: number): string {
-  const rows = rowNumbers(size).map((row) => `(${row}, ${parameters(columns, row)})`);
-  return `(VALUES ${rows.join(", ")}) AS v (k, ${columns.join(", ")})`;
-}
-
 /** Facts of server and database, columns, foreign keys of the bindings, grants: four sets. Parameter: @schema. */
 export function probe(): Statement {
   // Compared without regard to the database's collation: in a Turkish one I and i are two letters.
@@ -64,8 +41,8 @@ export function probe(): Statement {
   const inSchema = "t.[schema_id] = SCHEMA_ID(@schema)";
   const securable = "QUOTENAME(@schema) + N'.' + QUOTENAME(t.[name]), N'OBJECT', v.[permission]";
   const sql = text(
-    "SELECT CAST(SERVERPROPERTY(N'ProductVersion') AS NVARCHAR(128)) AS [version], CAST(SERVERPROPERTY(N'Edition') AS NVARCHAR(128)) AS [edition], CAST(SERVERPROPERTY(N'EngineEdition') AS INT) AS [engineEdition], DB_NAME() AS [databaseName], CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS NVARCHAR(128)) AS [updateability], SCHEMA_ID(@schema) AS [schemaID];",
-    `SELECT t.[name] AS [tableName], c.[name] AS [columnName], c.[max_length] AS [maxLength], c.[is_nullable] AS [isNullable], c.[is_identity] AS [isIdentity], c.[is_computed] AS [isComputed], c.[default_object_id] AS [defaultID] FROM sys.tables AS t INNER JOIN sys.columns AS c ON c.[object_id] = t.[object_id] WHERE ${inSchema} AND t.[name] ${is} IN (${tables.join(", ")}) ORDER BY t.[name], c.[column_id];`,
+    "SELECT CAST(SERVERPROPERTY(N'ProductVersion') AS NVARCHAR(128)) AS [version], CAST(SERVERPROPERTY(N'Edition') AS NVARCHAR(128)) AS [edition], CAST(SERVERPROPERTY(N'EngineEdition') AS INT) AS [engineEdition], DB_NAME() AS [databaseName], CAST(DATABASEPROPERTYEX(DB_NAME(), N'Updateability') AS NVARCHAR(128)) AS [updateability], CAST(DATABASEPROPERTYEX(DB_NAME(), N'Collation') AS NVARCHAR(128)) AS [collation], SCHEMA_ID(@schema) AS [schemaID];",
+    `SELECT t.[name] AS [tableName], c.[name] AS [columnName], c.[max_length] AS [maxLength], c.[is_nullable] AS [isNullable], c.[is_identity] AS [isIdentity], c.[is_computed] AS [isComputed], c.[default_object_id] AS [defaultID], c.[collation_name] AS [collation] FROM sys.tables AS t INNER JOIN sys.columns AS c ON c.[object_id] = t.[object_id] WHERE ${inSchema} AND t.[name] ${is} IN (${tables.join(", ")}) ORDER BY t.[name], c.[column_id];`,
     `SELECT f.[name] AS [keyName], f.[is_disabled] AS [isDisabled] FROM sys.foreign_keys AS f INNER JOIN sys.tables AS t ON t.[object_id] = f.[parent_object_id] INNER JOIN sys.tables AS r ON r.[object_id] = f.[referenced_object_id] WHERE ${inSchema} AND t.[name] ${is} = N'${tableNames.bindings}' AND r.[name] ${is} = N'${tableNames.servers}';`,
     `SELECT t.[name] AS [tableName], v.[permission], c.[name] AS [columnName], CASE WHEN v.[columnName] IS NULL THEN HAS_PERMS_BY_NAME(${securable}) ELSE HAS_PERMS_BY_NAME(${securable}, c.[name], N'COLUMN') END AS [isHeld] FROM sys.tables AS t INNER JOIN (VALUES ${asked.join(", ")}) AS v ([tableName], [permission], [columnName]) ON t.[name] ${is} = v.[tableName] LEFT JOIN sys.columns AS c ON c.[object_id] = t.[object_id] AND c.[name] ${is} = v.[columnName] WHERE ${inSchema} AND (v.[columnName] IS NULL OR c.[name] IS NOT NULL);`,
   );
@@ -114,7 +91,7 @@ export function register(shape: Shape, size: number): Statement {
     `IF @most IS NOT NULL SELECT @room = @most - COUNT(s.${quoted(servers.serverID)}) FROM ${serverTable} AS s WITH (UPDLOCK, HOLDLOCK) WHERE s.${quoted(servers.enabled)} = 1;`,
     "IF @room < 0 SET @room = 0;",
     // The absent name is locked too: no other session inserts it meanwhile, also where no unique index forbids it.
-    `INSERT INTO ${serverTable} (${cells.map((cell) => quoted(cell.column)).join(", ")}) SELECT TOP (@room) ${cells.map((cell) => cell.value).join(", ")} FROM ${from} WHERE v.n IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ${serverTable} AS s WITH (UPDLOCK, HOLDLOCK) WHERE s.${quoted(servers.name)} = v.n) ORDER BY v.k;`,
+    `INSERT INTO ${serverTable} (${cells.map((cell) => quoted(cell.column)).join(", ")}) SELECT TOP (@room) ${cells.map((cell) => cell.value).join(", ")} FROM ${from} WHERE v.n IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ${serverTable} AS s WITH (UPDLOCK, HOLDLOCK) WHERE ${isNamed(shape, "v.n")}) ORDER BY v.k;`,
     ...(monitoring?.takesPings === true ? [copyPing(shape, monitoring, size)] : []),
     "COMMIT TRANSACTION;",
     selectRows(shape),
@@ -127,7 +104,7 @@ function copyPing(shape: Shape, monitoring: PingTable, size: number): string {
   const { servers } = shape;
   const pings = object(shape, monitoring.table);
   const [serverID, ping] = [quoted(monitoring.serverID), quoted(monitoring.ping)];
-  return `IF @ping = 1 INSERT INTO ${pings} (${serverID}, ${ping}) SELECT s.${quoted(servers.serverID)}, p.[newest] FROM ${object(shape, servers.table)} AS s INNER JOIN ${values(["n", "g"], size)} ON s.${quoted(servers.name)} = v.n AND s.${quoted(servers.guid)} = v.g CROSS JOIN (SELECT MAX(m.${ping}) AS [newest] FROM ${pings} AS m) AS p WHERE p.[newest] IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ${pings} AS m WHERE m.${serverID} = s.${quoted(servers.serverID)});`;
+  return `IF @ping = 1 INSERT INTO ${pings} (${serverID}, ${ping}) SELECT s.${quoted(servers.serverID)}, p.[newest] FROM ${object(shape, servers.table)} AS s INNER JOIN ${values(["n", "g"], size)} ON ${isNamed(shape, "v.n")} AND s.${quoted(servers.guid)} = v.g CROSS JOIN (SELECT MAX(m.${ping}) AS [newest] FROM ${pings} AS m) AS p WHERE p.[newest] IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ${pings} AS m WHERE m.${serverID} = s.${quoted(servers.serverID)});`;
 }
 
 /**
@@ -141,7 +118,9 @@ export function mark(shape: Shape, size: number): Statement {
   const from = values(url === undefined ? ["i", "n", "g", "h"] : ["i", "n", "g", "h", "u"], size);
   const assigned = [
     `${quoted(servers.guid)} = v.h`,
-    ...(servers.url === undefined ? [] : [`${quoted(servers.url)} = COALESCE(v.u, s.${quoted(servers.url)})`]),
+    ...(servers.url === undefined
+      ? []
+      : [`${quoted(servers.url)} = COALESCE(${comparable("v.u", servers.urlCollation)}, s.${quoted(servers.url)})`]),
     `${quoted(servers.lastModified)} = GETDATE()`,
   ];
   const changed = [
@@ -213,7 +192,7 @@ export function remove(shape: Shape, size: number): Statement {
 export function conflict(shape: Shape): Statement {
   const { servers } = shape;
   const sql = text(
-    `SELECT TOP (1) ${columnsOf(shape)} FROM ${object(shape, servers.table)} AS s WHERE s.${quoted(servers.name)} = @n0 ORDER BY s.${quoted(servers.serverID)};`,
+    `SELECT TOP (1) ${columnsOf(shape)} FROM ${object(shape, servers.table)} AS s WHERE ${isNamed(shape, "@n0")} ORDER BY s.${quoted(servers.serverID)};`,
   );
   return { name: "conflict", purpose: "ask which row has a name that equals the given one", sql, size: 1, writes: false };
 }
@@ -226,7 +205,9 @@ export function sweep(shape: Shape, size: number): Statement {
   const { servers, search, monitoring, log, bindings } = shape;
   const serverTable = object(shape, servers.table);
   const from = values(["i", "n"], size);
-  const hints = "WITH (ROWLOCK, READPAST, READCOMMITTEDLOCK)"; // under row versioning READPAST needs the third
+  // Rows that others hold are passed over, also where readers see row versions: there READPAST needs the second. That is of one group with
+  // ROWLOCK, of which a table may be given one. https://learn.microsoft.com/sql/t-sql/queries/hints-transact-sql-table
+  const hints = "WITH (READPAST, READCOMMITTEDLOCK)";
   const byID = (dependent: DependentTable): string =>
     `DELETE TOP (${limits.leftovers}) d FROM ${object(shape, dependent.table)} AS d ${hints} INNER JOIN ${from} ON d.${quoted(dependent.serverID)} = v.i WHERE NOT EXISTS (SELECT 1 FROM ${serverTable} AS s WHERE s.${quoted(servers.serverID)} = v.i);`;
   const tables = [bindings, ...(monitoring?.isSwept === true ? [monitoring] : []), ...(log === undefined ? [] : [log])];
@@ -234,7 +215,7 @@ export function sweep(shape: Shape, size: number): Statement {
     search === undefined
       ? []
       : [
-          `DELETE TOP (${limits.leftovers}) d FROM ${object(shape, search.table)} AS d ${hints} INNER JOIN ${from} ON d.${quoted(search.serverName)} = v.n WHERE NOT EXISTS (SELECT 1 FROM ${serverTable} AS s WHERE s.${quoted(servers.name)} = v.n);`,
+          `DELETE TOP (${limits.leftovers}) d FROM ${object(shape, search.table)} AS d ${hints} INNER JOIN ${from} ON d.${quoted(search.serverName)} = ${comparable("v.n", search.serverNameCollation)} WHERE NOT EXISTS (SELECT 1 FROM ${serverTable} AS s WHERE ${isNamed(shape, "v.n")});`,
         ];
   const counted = [...tables.map(byID), ...byName].flatMap((one) => [
     one,
@@ -263,10 +244,14 @@ export function allStatements(shape: Shape): readonly Statement[] {
   ];
 }
 
-/** The row is as it was read. A parameter compared with a column takes the column's collation. */
-function asRead({ servers }: Shape): string {
+/** The name is `value` as the column compares names. */
+const isNamed = ({ servers }: Shape, value: string): string => `s.${quoted(servers.name)} = ${comparable(value, servers.nameCollation)}`;
+
+/** The row is as it was read. */
+function asRead(shape: Shape): string {
+  const { servers } = shape;
   const guid = `s.${quoted(servers.guid)}`;
-  return `s.${quoted(servers.serverID)} = v.i AND s.${quoted(servers.name)} = v.n AND (${guid} = v.g OR (${guid} IS NULL AND v.g IS NULL))`;
+  return `s.${quoted(servers.serverID)} = v.i AND ${isNamed(shape, "v.n")} AND (${guid} = v.g OR (${guid} IS NULL AND v.g IS NULL))`;
 }
 
 function isNewestPing(shape: Shape, { table, key, serverID }: PingTable): string {

@@ -19,4 +19,12 @@ export interface CatalogueColumn {
   readonly nullable: boolean;
   /** The server supplies a value when an insert names none: a default, an identity, a computed column. */
   readonly supplied: boolean;
+  /** Of a column of text whose collation is not its database's: that collation. */
+  readonly collation?: string;
 }
+
+/** A name that can stand in a text as it is: COLLATE takes neither brackets nor a parameter. */
+export type CollationName = string & { readonly brand: "CollationName" };
+
+/** All that Microsoft lists are of this form. */
+export const isCollationName = (name: string): name is CollationName => /^[A-Za-z0-9_]+$/.test(name);

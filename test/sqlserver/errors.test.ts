@@ -21,6 +21,7 @@ describe("numbers", () => {
     [229, "permission", "GrantMissing", true],
     [208, "schema", "TableMissing", true],
     [207, "schema", "TableChanged", false],
+    [468, "schema", "TableChanged", false],
     [2601, "refused", "RowRefused", false],
     [2627, "refused", "RowRefused", false],
     [547, "refused", "RowRefused", false],

@@ -71,6 +71,29 @@ test.each(schemas)("a database of %s with all grants has no complaint", (schema)
   expect({ notes: facts.notes, missing }).toEqual({ notes: [], missing: [] });
 });
 
+test("the collation of a name or URL is kept where it is not the database's", () => {
+  const columnsWith = (collation: string): RecordSet =>
+    columnsOf("7").map((row) => ({ ...row, collation: /Name|URL/.test(String(row["columnName"])) ? collation : null }));
+  const shapeWith = (collation: string): Probed["shape"] =>
+    usable({ schema: "7", server: { collation: "Latin1_General_CS_AS" }, columns: columnsWith(collation) }).shape;
+  expect(shapeWith("Turkish_CI_AS")).toMatchObject({
+    servers: { nameCollation: "Turkish_CI_AS", urlCollation: "Turkish_CI_AS" },
+    search: { serverNameCollation: "Turkish_CI_AS" },
+  });
+  expect(shapeWith("Latin1_General_CS_AS")).toEqual(usable({ schema: "7" }).shape);
+});
+
+test("a collation that cannot be named is no database to write to", () => {
+  const columns = columnsOf("13").map((row) => ({ ...row, collation: row["columnName"] === "ServerName" ? "Turkish CI" : null }));
+  expect(probed({ columns })).toMatchObject({
+    problem: {
+      reason: "ShapeNotSupported",
+      stalled: true,
+      message: expect.stringContaining("a collation of CMS_WebFarmServer.ServerName"),
+    },
+  });
+});
+
 test.each([
   ["enabled", [foreignKey], false],
   ["one of two enabled", [{ keyName: "FK2", isDisabled: true }, foreignKey], false],

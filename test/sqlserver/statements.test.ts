@@ -28,6 +28,16 @@ const withoutTable = (name: string): readonly CatalogueColumn[] => catalogue13.f
 const parametersIn = (sql: string): readonly string[] =>
   [...new Set([...sql.matchAll(/@([a-z]+)(\d+)/g)].map(([, letter]) => letter ?? ""))].sort();
 
+/** The same tables where each name and URL has another collation than the database. */
+const collated = (columns: readonly CatalogueColumn[]): readonly CatalogueColumn[] =>
+  columns.map((one) => (/ServerName|ServerURL/.test(one.column) ? { ...one, collation: "Turkish_CI_AS" } : one));
+
+/** Of each a table may be given one. https://learn.microsoft.com/sql/t-sql/queries/hints-transact-sql-table (Remarks) */
+const hintGroups: readonly (readonly string[])[] = [
+  ["PAGLOCK", "NOLOCK", "READCOMMITTEDLOCK", "ROWLOCK", "TABLOCK", "TABLOCKX"],
+  ["HOLDLOCK", "NOLOCK", "READCOMMITTED", "REPEATABLEREAD", "SERIALIZABLE"],
+];
+
 const ofSchema = (schema: SchemaName): Shape => shape(catalogues[schema]);
 
 describe.each(schemas)("every text of %s", (schema) => {
@@ -47,8 +57,24 @@ describe.each(schemas)("every text of %s", (schema) => {
   });
 
   test("there are at most 12, each with its own name", () => {
-    expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
-    expect(all.length).toBeLessThanOrEqual(12);
+    for (const texts of [all, allStatements(shape(collated(catalogues[schema])))]) {
+      expect(new Set(texts.map(({ name }) => name)).size).toBe(texts.length);
+      expect(texts.length).toBeLessThanOrEqual(12);
+    }
+  });
+
+  test.each(all)("$name gives no table two hints of one group", ({ sql }) => {
+    for (const [, hints = ""] of sql.matchAll(/ WITH \(([A-Z, ]+)\)/g))
+      for (const group of hintGroups) expect(hints.split(", ").filter((hint) => group.includes(hint)).length).toBeLessThanOrEqual(1);
+  });
+
+  test("names a collation only where a column has another than its database", () => {
+    const named = /(?:v\.n|v\.u|@n0) COLLATE (?!Latin1_General_BIN2)/;
+    for (const { sql } of all) expect(sql).not.toMatch(named);
+    const texts = allStatements(shape(collated(catalogues[schema])));
+    for (const { sql } of texts) expect(sql).not.toMatch(/(?:= (?:v\.n|@n0)|COALESCE\(v\.u)(?! COLLATE Turkish_CI_AS)/);
+    const kinds = new Set(texts.filter(({ sql }) => named.test(sql)).map(({ name }) => name.replace(/\d+$/, "")));
+    expect([...kinds]).toEqual(["register", "mark", "remove", "conflict", "sweep"].filter((kind) => kind !== "sweep" || schema !== "xbyk"));
   });
 
   test("never deletes tasks, which are the product's", () => {
@@ -172,6 +198,10 @@ describe("the product is told by the columns", () => {
     ["table CMS_WebFarmServer", withoutTable(table)],
     ["table CMS_WebFarmServerTask", withoutTable("CMS_WebFarmServerTask")],
     ["column CMS_WebFarmServer.ServerGUID", without("ServerGUID")],
+    [
+      "a collation of CMS_WebFarmServer.ServerName that can be named",
+      catalogue13.map((one) => (one.column === "ServerName" ? { ...one, collation: "Turkish_CI_AS OR 1 = 1" } : one)),
+    ],
     [
       "a value for CMS_WebFarmServer.Region (NOT NULL without a default, unknown to this version)",
       [...catalogue13, column(table, "Region")],

@@ -34,6 +34,21 @@ export const catalogue: readonly Behaviour[] = [
     },
   },
   {
+    title: "sys.columns tells the collation of a column of text, DATABASEPROPERTYEX the database's, which a column has that names none",
+    page: pages.columns("sys.columns (Transact-SQL)"),
+    run: async (place) => {
+      const db = await place.session();
+      await db.run("CREATE TABLE dbo.Extra (X nvarchar(9) COLLATE Turkish_CI_AS NULL, Y nvarchar(9) NULL, Z int NULL)");
+      const text =
+        "SELECT c.collation_name AS own, CAST(DATABASEPROPERTYEX(DB_NAME(), N'Collation') AS NVARCHAR(128)) AS usual FROM sys.columns AS c WHERE c.object_id = OBJECT_ID(N'dbo.Extra') ORDER BY c.column_id";
+      const [[x, y, z] = []] = await db.sets(text);
+      same("of the column that names one", x?.["own"], "Turkish_CI_AS");
+      same("the database's is text", typeof y?.["usual"], "string");
+      same("of the column that names none", y?.["own"], y?.["usual"]);
+      same("of the column of numbers", z?.["own"], null);
+    },
+  },
+  {
     title: "SCHEMA_ID is a number for a schema that is there and NULL for another; DB_NAME names the database",
     page: pages.schemaId("Return Types"),
     run: async (place) => {

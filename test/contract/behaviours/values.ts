@@ -125,18 +125,32 @@ export const values: readonly Behaviour[] = [
     },
   },
   {
-    title: "A parameter in a row of VALUES is compared like one that stands alone: in the collation of the column that it meets",
-    page: pages.collationPrecedence("Collation Labels"),
+    title: "A value of a row of VALUES is compared in the collation that COLLATE names behind it, whatever the column's and the database's",
+    page: pages.collationPrecedence("Collation Rules"),
     run: async (place) => {
       const db = await place.session();
       await db.run(caseTable);
-      for (const [column, expected] of [
-        ["I", 1],
-        ["S", 0],
+      for (const [column, collation, expected] of [
+        ["I", "Latin1_General_CI_AS", 1],
+        ["S", "Latin1_General_CS_AS", 0],
+        ["I", "Latin1_General_CS_AS", 0],
+        ["S", "Latin1_General_CI_AS", 1],
       ] as const) {
-        const text = `SELECT COUNT(*) AS n FROM dbo.Extra AS t INNER JOIN (VALUES (@n)) AS v (n) ON t.${column} = v.n`;
-        same(`rows joined on ${column}`, await db.sets(text, { n: name("A") }), [[{ n: expected }]]);
+        const text = `SELECT COUNT(*) AS n FROM dbo.Extra AS t INNER JOIN (VALUES (@n)) AS v (n) ON t.${column} = v.n COLLATE ${collation}`;
+        same(`rows joined on ${column} by ${collation}`, await db.sets(text, { n: name("A") }), [[{ n: expected }]]);
       }
+    },
+  },
+  {
+    title: "COALESCE of a value of a row of VALUES and a column is set without a conflict where COLLATE names the column's collation",
+    page: pages.collationPrecedence("Collation Rules"),
+    run: async (place) => {
+      const db = await place.session();
+      await db.run(caseTable);
+      const text =
+        "UPDATE t SET I = COALESCE(v.n COLLATE Latin1_General_CI_AS, t.I), S = COALESCE(v.z COLLATE Latin1_General_CS_AS, t.S) FROM dbo.Extra AS t INNER JOIN (VALUES (@n, @z)) AS v (n, z) ON 1 = 1; SELECT I AS i, S AS s FROM dbo.Extra";
+      const sets = await db.sets(text, { n: name("b"), z: name(null) });
+      same("rows", sets.at(-1), [{ i: "b", s: "a" }]);
     },
   },
   {
