@@ -94,6 +94,9 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const farm = newest(cached, state);
     const observed = await observe(observing, farm, state, signal);
     const decision = await decide(observing, observed, state, signal);
+    // The database may let every pass run into its end: gates do not wait for that (promise 4).
+    if (state.isCut) await openGates(options, { ...decision, outcome: nothingApplied.outcome }, state, signal);
+    state.isCut = true;
     const actions = permitted(decision.plan, decision.authority);
     const hold = await holdFinalizer(cluster, decision, actions, state, signal);
     if (hold.kind === "lost") return await withoutHold(decision, state, signal);
@@ -125,6 +128,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   /** Nothing goes to the database or into the status, but gates do not wait for a cache that lags behind (promise 4). */
   async function withoutHold(decision: Decision, state: FarmState, signal: AbortSignal): Promise<Result> {
     const gates = await openGates(options, { ...decision, outcome: nothingApplied.outcome }, state, signal);
+    state.isCut = false;
     const again = afterLostRace(state);
     return gates.error === undefined ? again : { kind: "failed", error: gates.error };
   }
@@ -156,6 +160,7 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const { assessment, applied, database } = done;
     const { farm, table } = assessment.observation;
     const gates = await openGates(options, assessment, state, signal);
+    state.isCut = false;
     tellActions(options, farm, applied);
     const told = await tellStatus(options, assessment, state, signal);
     await sweepRemoved(options.log, database, state, signal);

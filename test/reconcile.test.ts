@@ -207,6 +207,20 @@ test("a gate opens after failOpenSeconds also while a cache that lags behind los
   expect(names()).toEqual([]);
 });
 
+test("a gate opens after failOpenSeconds also while every pass runs into its deadline before it comes so far", async () => {
+  await world.settle(5_000);
+  world.put(gated());
+  world.faults.set("register", { when: "before", error: new Error("the pass was cut off") });
+  for (let seconds = 0; seconds < 290; seconds += 58) {
+    await expect(world.pass()).rejects.toThrow("cut off");
+    world.clock.jump(58_000);
+  }
+  expect(world.gates.size).toBe(0);
+  world.clock.jump(60_000);
+  await expect(world.pass()).rejects.toThrow("cut off");
+  expect(world.gates.get("shop-a")).toBe("FailOpen");
+});
+
 describe("a WebFarm that is deleted", () => {
   const deleteFarm = (): void => world.change({ deletionAtMs: world.clock.now(), generation: 2 });
 

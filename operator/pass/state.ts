@@ -21,6 +21,8 @@ export interface FarmState {
   lastWriteMs: Milliseconds;
   /** Passes in a row that wanted to write and brought nothing about. */
   fruitless: number;
+  /** A pass began and did not come as far as the gates: its time was over, or it failed. */
+  isCut: boolean;
   /** Passes in a row that ended because the object had changed meanwhile. */
   lostRaces: number;
   lastChangeWallMs?: Milliseconds;
@@ -87,6 +89,7 @@ export const newState = (nowMs: Milliseconds): FarmState => ({
   lastBusyMs: nowMs,
   lastWriteMs: -Infinity,
   fruitless: 0,
+  isCut: false,
   lostRaces: 0,
   status: { atMs: -Infinity },
   told: new Map(),

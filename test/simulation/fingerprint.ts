@@ -38,12 +38,16 @@ const thresholdsMs: Readonly<Record<string, number>> = {
   lastBusyMs: 600_000,
   removedAsMissing: 600_000,
   goneSince: 60_000,
+  "gone.atMs": 0, // told to people
   until: 0,
   dueMs: 0,
   retryMs: 0,
 };
 /** Moments of which only their being there decides anything: ages of pods are in the order of their UIDs. */
-const undated: ReadonlySet<string> = new Set(["createdAtMs", "startedAtMs", "endedAtMs", "rebornAtMs"]);
+const undated: ReadonlySet<string> = new Set([
+  ...["createdAtMs", "startedAtMs", "endedAtMs", "rebornAtMs"],
+  ...["goneMs", "askedMs", "drainAtMs"], // of a removal under way: told to people; a small world has no bindings
+]);
 /** Only compared for equality. */
 const named: ReadonlySet<string> = new Set(["resourceVersion", "basedOn", "digest", "webfarm.dev/approve-removals", "lastChangeWallMs"]);
 
