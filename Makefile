@@ -6,10 +6,10 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export NODE_OPTIONS :=
 
-.PHONY: gate help setup tools demo test check build generate verify bench campaign explore mutants e2e contract clean
+.PHONY: gate help setup tools demo test check build generate verify bench campaign explore mutants e2e generations contract clean
 
 help: ## print this help
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 node_modules/.installed: package.json package-lock.json
 	@echo "installing the npm dependencies (Node 24 is one of them)" >&2
@@ -57,6 +57,12 @@ mutants: setup ## plant bugs one at a time and show which check finds each
 
 e2e: tools build ## kill the operator a hundred times on a real control plane while its pods come and go
 	@npm run --silent e2e
+
+generations: tools build ## run the integration suite on Kentico 6 to 12 too (VERSIONS="6 10"); make test runs it on 13
+	@for version in $(or $(VERSIONS),6 7 8.2 10 11 12); do \
+	  echo "the integration suite on Kentico $$version" >&2; \
+	  TEST_GENERATION=$$version npm run --silent test -- test/integration --selectProjects cluster; \
+	done
 
 contract: setup ## what the operator relies on of SQL Server (MSSQL_URL=... asks a real one)
 	@npm run --silent contract
