@@ -5,9 +5,9 @@
 //   row                                        pod                            then
 //   of one living pod, which has no other      alive; terminating             Registered or Disabled; Draining; remembered in the inventory
 //   remembered                                 alive, but not ours any more   keep
-//   remembered                                 ended                          remove; not while a StatefulSet wants the name
+//   remembered, and seen in use by that pod    ended                          remove; not while a StatefulSet wants the name
 //   remembered                                 ended, and the row's pings go on   wait until they have stopped, then remove
-//   remembered                                 missing                        wait, then remove; not while a StatefulSet wants the name
+//   remembered                                 missing; ended, use not seen   wait, then remove; not while a StatefulSet wants the name
 //   of several living pods, or one of several  alive                          Conflict; it stays whose it was remembered to be
 //   not remembered, named as a workload's pod  none, and no pings any more    Blocked: only by approval
 //   any other                                  -                              count
@@ -16,7 +16,7 @@
 import { approvalOf } from "./approval.ts";
 import { desiredServers, wantsRow } from "./desired.ts";
 import type { ClaimedPod, Desired } from "./desired.ts";
-import { isWrittenDown, matchRows, stored } from "./inventory.ts";
+import { isWrittenDown, matchRows, stored, withoutUnseenEnds } from "./inventory.ts";
 import type { RowMatches } from "./inventory.ts";
 import { kinship, readMark } from "./mark.ts";
 import { rowKey } from "./memory.ts";
@@ -29,6 +29,7 @@ import { judgeOurRows, nodeLostMs } from "./rows.ts";
 import type { RowVerdict } from "./rows.ts";
 import { renderNamePattern } from "./serverName.ts";
 import { isWantedByStatefulSet } from "./statefulSet.ts";
+import { whereabouts } from "./whereabouts.ts";
 
 /** The reason of a pod whose application has not registered itself yet. */
 const awaiting = "AwaitingRegistration";
@@ -46,7 +47,8 @@ export function planApplication(observation: Observation, memory: FarmMemory): P
   const matches = matchRows(read.rows, desired.claimed);
   const lacking = judgePods(observation, desired, matches);
   const verdicts: readonly Verdict[] = [
-    ...judgeOurRows(observation, memory, desired, read)
+    ...judgeOurRows(withoutUnseenEnds(observation, memory), memory, desired, read)
+      .map(toldOfUnseenEnd(observation))
       .map(heldBack(observation, memory))
       .map((verdict) => ({ ...verdict, view: inConflict(verdict.view, lacking) })),
     ...(read.truncated ? [] : judgeUnknownRows(observation, memory, matches, read)),
@@ -140,6 +142,19 @@ function inConflict(view: ServerView, pods: ReadonlyMap<PodUid, ServerView>): Se
   const { state, reason, message } = lack;
   return { ...view, state, reason, message };
 }
+
+/** A row that waits although its pod was seen to end says why. */
+const toldOfUnseenEnd =
+  (observation: Observation) =>
+  (verdict: RowVerdict): RowVerdict => {
+    const { row, view } = verdict;
+    const mark = readMark(row.guid);
+    const waits = view.reason === "ProcessMayLive" && mark !== undefined && whereabouts(mark.pod, observation).kind === "ended";
+    if (!waits) return verdict;
+    const message =
+      "The pod has ended, but this operator did not see who used its row last: the next pod of its name may have, and its process may live. The row goes when that time is over.";
+    return { ...verdict, view: { ...view, message } };
+  };
 
 /**
  * Nothing is removed before it is written down whose row it is. And a row whose pings went on when its pod had ended is in use by somebody

@@ -8,10 +8,11 @@ import { kinship, markFor, podHash, readMark } from "./mark.ts";
 import type { MarkIdentity } from "./mark.ts";
 import { rowKey } from "./memory.ts";
 import type { FarmMemory } from "./memory.ts";
-import type { PodUid, ServerRow } from "./model.ts";
+import type { PodUid, PodView, ServerRow, TableRead } from "./model.ts";
 import type { Observation } from "./observation.ts";
 import type { InventoryEntry } from "./resource.generated.ts";
 import { patternIndex, renderNamePattern } from "./serverName.ts";
+import { whereabouts } from "./whereabouts.ts";
 
 /** More rows are not remembered (maxItems of the CRD): they go by approval only. */
 export const mostEntries = 1000;
@@ -51,8 +52,9 @@ function matchedRows(
 
 /**
  * With registration Application: each row with the mark of its pod. That is the living pod whose row it is alone, and which has no other;
- * else the one that the inventory names, if it and the row agree and this process saw no other pod use the row since; else none. A mark that this farm wrote itself, before its registration was
- * changed, still counts. Marks of others say nothing here: `ownerId` and `formerOwnerIds` have no meaning for such rows.
+ * else the one that the inventory names, if it and the row agree and this process saw no other pod use the row since; else none. A mark that
+ * this farm wrote itself, before its registration was changed, still counts, on the same condition. Marks of others say nothing here:
+ * `ownerId` and `formerOwnerIds` have no meaning for such rows.
  */
 export function withInventory(observation: Observation, { users }: Pick<FarmMemory, "users">): Observation {
   const { farm, table, identity } = observation;
@@ -66,7 +68,9 @@ export function withInventory(observation: Observation, { users }: Pick<FarmMemo
     const user = users.get(rowKey(row));
     if (entry !== undefined && agrees(entry, row) && (user === undefined || user === entry.podUID))
       return marked(row, { name: entry.pod, uid: entry.podUID as PodUid }, identity);
-    return kinship(row, identity).kind === "ours" ? row : { ...row, guid: null, application: { guid: row.guid } };
+    const kin = kinship(row, identity);
+    const isOwn = kin.kind === "ours" && (user === undefined || podHash(user) === kin.pod);
+    return isOwn ? row : { ...row, guid: null, application: { guid: row.guid } };
   });
   return { ...observation, table: { ...table, read: { ...table.read, rows } } };
 }
@@ -77,17 +81,43 @@ const marked = (row: ServerRow, pod: { readonly name: string; readonly uid: PodU
   application: { guid: row.guid, pod: pod.name },
 });
 
-/** Which living pod each row was last seen to belong to, as long as the row is there; `observation` as withInventory gives it. */
-export function usersOf(observation: Observation, before: FarmMemory["users"]): FarmMemory["users"] {
-  const { farm, table } = observation;
-  if (farm.spec.registration !== "Application" || table.kind !== "read" || table.read.truncated) return before;
-  const { raw, matches } = matchedRows(observation, table.read.rows);
+/**
+ * Which living pod each row was last seen to belong to, alone, as long as the row is there. `read`: the rows as the table had them when they
+ * were last read, whether or not they can be read now. Where several pods may use a row, nobody is known to.
+ */
+export function usersOf(observation: Observation, read: TableRead | undefined, before: FarmMemory["users"]): FarmMemory["users"] {
+  if (observation.farm.spec.registration !== "Application" || read === undefined || read.truncated) return before;
+  const { raw, matches } = matchedRows(observation, read.rows);
   return new Map(
     raw.flatMap((row) => {
-      const user = onlyPodOf(row, matches)?.pod.uid ?? before.get(rowKey(row));
+      const last = before.get(rowKey(row));
+      const isShared = matches.podsOf(row).some(({ pod }) => pod.uid !== last);
+      const user = onlyPodOf(row, matches)?.pod.uid ?? (isShared ? undefined : last);
       return user === undefined ? [] : [[rowKey(row), user]];
     }),
   );
+}
+
+/**
+ * The observation as a row may be judged by it whose remembered pod this process did not see use it, alone and last: the next pod of the name
+ * may have used it since, so that pod's end says nothing. It counts as a pod whose last state was missed, and the row waits.
+ */
+export function withoutUnseenEnds(observation: Observation, { users }: Pick<FarmMemory, "users">): Observation {
+  const { table, pods } = observation;
+  if (table.kind !== "read") return observation;
+  const unseen = new Set(
+    table.read.rows.flatMap((row) => {
+      const hash = readMark(row.guid)?.pod;
+      return hash === undefined || users.get(rowKey(stored(row))) === pods.seen(hash)?.pod.uid ? [] : [hash];
+    }),
+  );
+  const seen: PodView["seen"] = (hash) => {
+    const found = pods.seen(hash);
+    if (found === undefined || !unseen.has(hash)) return found;
+    const { kind } = whereabouts(hash, observation);
+    return kind === "alive" || kind === "draining" ? found : { ...found, presence: "listedGone", ended: false };
+  };
+  return { ...observation, pods: { synced: pods.synced, pods: pods.pods, seen } };
 }
 
 /** The pod that this row belongs to beyond doubt. */

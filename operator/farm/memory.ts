@@ -40,7 +40,7 @@ export interface FarmMemory {
   /** After this moment a ping arrived, as the last two reads that differ show; see quietBirth.ts. */
   readonly pingAfterMs?: Milliseconds;
   readonly deletingSinceMs?: Milliseconds;
-  /** With registration Application: the living pod that each row, as the table has it, was last seen to belong to. */
+  /** With registration Application: the living pod that each row, as the table has it, was last seen to belong to, alone. */
   readonly users: ReadonlyMap<RowKey, PodUid>;
 }
 

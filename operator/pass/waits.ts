@@ -17,12 +17,17 @@ export function watchOf(state: FarmState, row: ServerRow, sinceMs: Milliseconds)
 
 /**
  * A new ping starts a wait anew: whoever pings is no dead process. So does a database that could not be read for a while, as nobody may have
- * been able to ping. Rows of another cluster are watched from their first sight.
+ * been able to ping. Rows of another cluster are watched from their first sight, and those that the application wrote from the first read
+ * after their pod had gone: what pings then is somebody else.
  */
-export function heedPings(state: FarmState, { table, identity, nowMs }: Observation): void {
+export function heedPings(state: FarmState, { farm, table, identity, nowMs }: Observation): void {
   if (table.kind !== "read") return;
   const missingSince = new Map(state.memory.missingSince);
   const silentSince = new Map(state.memory.silentSince);
+  const isGoneSinceRead = (row: ServerRow): boolean =>
+    farm.spec.registration === "Application" &&
+    table.read.pings !== undefined &&
+    state.table.atMs > (state.memory.goneSince.get(rowKey(row)) ?? Infinity);
   const isUnheard = state.table.missedPings === true && table.read.pings !== undefined;
   const restart = (map: Map<RowKey, PingWatch>, row: ServerRow): void => {
     const watch = map.get(rowKey(row));
@@ -34,6 +39,7 @@ export function heedPings(state: FarmState, { table, identity, nowMs }: Observat
   for (const row of table.read.rows) {
     const kin = kinship(row, identity);
     if (kin.kind === "otherCluster" && !silentSince.has(rowKey(row))) silentSince.set(rowKey(row), watchOf(state, row, nowMs));
+    if (isGoneSinceRead(row) && !silentSince.has(rowKey(row))) silentSince.set(rowKey(row), watchOf(state, row, -Infinity));
     restart(missingSince, row);
     restart(silentSince, row);
   }

@@ -110,6 +110,40 @@ describe("a row whose remembered pod is gone", () => {
       { scene: { pods: [ended({ name })], rows: [row], inventory: known }, does: ["remove 1 ended"], shows: [`${name} Stale PodEnded`] },
     ],
     [
+      "is asked after when this process did not see who used it last, though the pod was seen to end",
+      {
+        scene: { gone: [{ pod: a, ended: true }], rows: [row], inventory: known, areUsesUnseen: true },
+        does: ["confirm 1"],
+        shows: [`${name} Stale PodMissing`],
+      },
+    ],
+    [
+      "then waits for as long as a process can live of which nothing is known",
+      {
+        scene: { pods: [ended({ name })], rows: [row], inventory: known, areUsesUnseen: true },
+        remembered: waiting({ rows: [row], inventory: known }, silentMs - 1),
+        shows: [`${name} Stale ProcessMayLive`],
+      },
+    ],
+    [
+      "and goes when that time is over",
+      {
+        scene: { pods: [ended({ name })], rows: [row], inventory: known, areUsesUnseen: true },
+        remembered: waiting({ rows: [row], inventory: known }, silentMs),
+        does: ["remove 1 missing"],
+        shows: [`${name} Stale PodMissing`],
+      },
+    ],
+    [
+      "waits no longer than for a grace and 10 s where pings would tell of another process",
+      {
+        scene: { gone: [{ pod: a, ended: true }], rows: [row], inventory: known, areUsesUnseen: true, pings: new Map([[1, "p"]]) },
+        remembered: waiting({ rows: [row], inventory: known }, 40_000),
+        does: ["remove 1 missing"],
+        shows: [`${name} Stale PodMissing`],
+      },
+    ],
+    [
       "is asked after when the end was not seen",
       { scene: { rows: [row], inventory: known }, does: ["confirm 1"], shows: [`${name} Stale PodMissing`] },
     ],

@@ -1,6 +1,8 @@
 // Scenes of a farm whose application registers itself: rows as the product writes them, and an inventory as the status has it.
 
-import { withInventory } from "../../operator/farm/inventory.ts";
+import { stored, withInventory } from "../../operator/farm/inventory.ts";
+import { readMark } from "../../operator/farm/mark.ts";
+import { rowKey } from "../../operator/farm/memory.ts";
 import type { FarmMemory } from "../../operator/farm/memory.ts";
 import type { Pod, ServerRow } from "../../operator/farm/model.ts";
 import type { MemberObservation, Observation } from "../../operator/farm/observation.ts";
@@ -19,6 +21,8 @@ export interface ApplicationScene extends Omit<Scene, "farm" | "members"> {
   readonly deletionAtMs?: number;
   readonly pings?: ReadonlyMap<number, string>;
   readonly truncated?: boolean;
+  /** The process was started, or took over, when the pods had gone. */
+  readonly areUsesUnseen?: boolean;
   readonly members?: readonly MemberObservation[];
 }
 
@@ -36,7 +40,8 @@ export const entryOf = (row: ServerRow, pod: Pod): InventoryEntry => ({
 });
 
 export function seen(scene: ApplicationScene): Observation {
-  const { inventory, serverName = "$(POD_NAME)", spec, deletionAtMs, pings, truncated = false, rows = [], members, ...rest } = scene;
+  const { inventory, serverName = "$(POD_NAME)", spec, deletionAtMs, pings, truncated = false, rows = [], members, ...others } = scene;
+  const { areUsesUnseen: _ofThePlan, ...rest } = others;
   const kept = spec?.members ?? [{ name: "live", serverName, workloadRef: { apiVersion: "apps/v1", kind: "Deployment", name: "shop" } }];
   return withInventory(
     observation({
@@ -53,4 +58,19 @@ export function seen(scene: ApplicationScene): Observation {
   );
 }
 
-export const planOf = (scene: ApplicationScene, remembered: FarmMemory = memory()): Plan => planFarm(seen(scene), remembered);
+/** This process saw each row in the use of the pod that it is remembered as, and nobody else's since. */
+export function usesOf(scene: ApplicationScene): FarmMemory["users"] {
+  const { table: read, pods } = seen(scene);
+  const rows = read.kind === "read" ? read.read.rows : [];
+  return new Map(
+    rows.flatMap((row) => {
+      const mark = readMark(row.guid);
+      const user = mark === undefined ? undefined : pods.seen(mark.pod)?.pod.uid;
+      return user === undefined ? [] : [[rowKey(stored(row)), user]];
+    }),
+  );
+}
+
+/** The plan of a process that saw each pod use its row, unless the scene says that it did not. */
+export const planOf = (scene: ApplicationScene, remembered: FarmMemory = memory()): Plan =>
+  planFarm(seen(scene), scene.areUsesUnseen === true ? remembered : { ...remembered, users: usesOf(scene) });

@@ -3,10 +3,19 @@
 
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { inventoryOf, isWrittenDown, mostEntries, stored, withInventory } from "../../operator/farm/inventory.ts";
-import { emptyMemory } from "../../operator/farm/memory.ts";
-import { kinship, markFor } from "../../operator/farm/mark.ts";
-import type { ServerRow } from "../../operator/farm/model.ts";
+import {
+  inventoryOf,
+  isWrittenDown,
+  mostEntries,
+  stored,
+  usersOf,
+  withInventory,
+  withoutUnseenEnds,
+} from "../../operator/farm/inventory.ts";
+import { emptyMemory, rowKey } from "../../operator/farm/memory.ts";
+import { kinship, markFor, podHash } from "../../operator/farm/mark.ts";
+import type { FarmMemory } from "../../operator/farm/memory.ts";
+import type { SeenPod, ServerRow } from "../../operator/farm/model.ts";
 import type { InventoryEntry } from "../../operator/farm/resource.generated.ts";
 import { appRow, entryOf, seen } from "./applicationScene.ts";
 import type { ApplicationScene } from "./applicationScene.ts";
@@ -149,4 +158,47 @@ describe("what is written down", () => {
     ["not a row that the inventory says was another pod's", { pods: [a], rows: [row], inventory: [entryOf(row, b)] }, false],
     ["not a row of which nothing is known", { rows: [row] }, false],
   ])("%s", (_what, scene, expected) => expect(isKnown(scene)).toBe(expected));
+});
+
+describe("the pod that a row was last seen to belong to", () => {
+  const key = rowKey(row);
+  const next = pod({ name: "shop-a", uid: uid("next") });
+  const after = (scene: ApplicationScene, before: string | undefined, rows: readonly ServerRow[] = [row]): string | undefined =>
+    usersOf(seen(scene), { rows, truncated: false }, new Map(before === undefined ? [] : [[key, uid(before)]])).get(key);
+  test.each<[string, string | undefined, string | undefined]>([
+    ["is the living pod of its name", after({ pods: [a] }, undefined), a.uid],
+    ["is the next pod of the name when that lives", after({ pods: [next] }, a.uid), "next"],
+    ["is kept when that pod is gone", after({}, a.uid), a.uid],
+    ["is noted, and kept, while the rows cannot be read", after({ pods: [next], table: unavailable() }, a.uid), "next"],
+    ["is not known of a row that was seen with no pod", after({}, undefined), undefined],
+    ["is nobody while two pods have the name", after({ pods: [a, next], serverName: "shop-a" }, a.uid), undefined],
+    [
+      "is nobody any more when a pod that has another row too may use it",
+      after({ pods: [next], rows: [] }, a.uid, [row, { ...row, serverID: 2 }]),
+      undefined,
+    ],
+    ["is forgotten with the row", after({}, a.uid, []), undefined],
+  ])("%s", (_what, found, expected) => expect(found).toBe(expected));
+
+  test("is as it was known before while there are more rows than are read", () => {
+    const before = new Map([[key, a.uid]]);
+    expect(usersOf(seen({}), { rows: [], truncated: true }, before)).toBe(before);
+    expect(usersOf(seen({}), undefined, before)).toBe(before);
+  });
+});
+
+describe("the end of a pod whose row was not seen in its use", () => {
+  const seenBy = (scene: ApplicationScene, users: FarmMemory["users"]): SeenPod | undefined =>
+    withoutUnseenEnds(seen({ rows: [row], inventory: [entryOf(row, a)], ...scene }), { users }).pods.seen(podHash(a.uid));
+  const gone = [{ pod: a, ended: true }];
+  const users = new Map([[rowKey(row), a.uid]]);
+  test("counts as missed, and the pod as gone", () =>
+    expect(seenBy({ gone }, new Map())).toEqual({ pod: a, presence: "listedGone", ended: false }));
+  test("also while the pod's object is still there", () =>
+    expect(seenBy({ pods: [ended({ name: "shop-a" })] }, new Map())).toMatchObject({ presence: "listedGone", ended: false }));
+  test("is an end when the pod was seen to use the row", () =>
+    expect(seenBy({ gone }, users)).toMatchObject({ presence: "deleted", ended: true }));
+  test.each([a, terminating({ name: "shop-a" })])("says nothing of a pod that is there and has not ended", (one) =>
+    expect(seenBy({ pods: [one] }, new Map())).toMatchObject({ presence: "present" }),
+  );
 });

@@ -126,6 +126,21 @@ export class FakeWorld {
     this.reconciler = this.#process();
   }
 
+  /** Another process takes over that has watched the pods for as long as this one, and remembers nothing of the farm. */
+  takeOver(): void {
+    this.reconciler = this.#process();
+  }
+
+  /** The cache is made anew by a list: what is gone by now was last seen at some time before. */
+  relist(): void {
+    for (const pod of [...this.#cached.values()]) {
+      if (this.live.get(pod.name)?.uid === pod.uid) continue;
+      this.#cached.delete(pod.uid);
+      this.#ledger.note(pod, undefined, "listed");
+    }
+    for (const pod of this.live.values()) this.see(pod);
+  }
+
   get farm(): WebFarm | undefined {
     return this.farms.get(shop);
   }

@@ -1,0 +1,74 @@
+// What may happen to a farm whose application registers itself, step by step, and any order of it: pods and their processes, the operator, its
+// calls. It says nothing of what comes of it (applicationPlay.ts).
+
+import fc from "fast-check";
+
+/**
+ * How the pods of a slot are called. `new`: as a Deployment names them, no name comes back. `ordinal`: a StatefulSet's, one name a slot.
+ * `same`: pods that somebody makes anew under one name a slot. `hostname`: no pod's name comes back, but one host name a slot is the server's.
+ */
+export type Naming = "new" | "ordinal" | "same" | "hostname";
+
+export interface PlayOptions {
+  readonly naming: Naming;
+  readonly hasPings: boolean;
+  /** Pods may come and go while the operator's watch is cut off. */
+  readonly hasGaps: boolean;
+}
+
+/** Which of the pods in question, where a slot has several. */
+export interface Choice {
+  readonly slot: number;
+  readonly which: number;
+}
+
+export type Leaving = "terminate" | "end" | "fail" | "collect";
+
+export type Step =
+  | (Choice & { readonly do: "start" | "run" | "register" | Leaving })
+  | (Choice & { readonly do: "vanish"; readonly livesSeconds: number })
+  | { readonly do: "scale"; readonly replicas: number }
+  | { readonly do: "wait"; readonly seconds: number }
+  | { readonly do: "pass" | "restart" | "takeOver" | "emptyStatus" | "lookAway" | "lookAgain" }
+  | {
+      readonly do: "break";
+      readonly call: "patchStatus" | "read" | "remove" | "livePod" | "livePods";
+      readonly when: "before" | "after" | "never";
+    };
+
+export const slots = 3;
+export const graceMs = 30_000;
+/** removal.nodeLostSeconds and a little less: a process without pings that lives longer is the promise's own exception. */
+const longestSilentSeconds = 290;
+
+const slot = fc.nat({ max: slots - 1 });
+const which = fc.nat({ max: 1 });
+
+export function steps({ naming, hasPings, hasGaps }: PlayOptions): fc.Arbitrary<readonly Step[]> {
+  const livesSeconds = fc.constantFrom(graceMs / 1000, longestSilentSeconds, ...(hasPings ? [5_000] : []));
+  const step: fc.Arbitrary<Step> = fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        do: fc.constantFrom("start", "run", "run", "register", "terminate", "end", "end", "fail", "collect"),
+        ...{ slot, which },
+      }),
+    },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant("vanish" as const), slot, which, livesSeconds }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant("wait" as const), seconds: fc.constantFrom(1, 5, 29, 45, 400) }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("pass", "pass", "restart", "takeOver", "emptyStatus") }) },
+    ...(hasGaps ? [{ weight: 1, arbitrary: fc.record({ do: fc.constantFrom("lookAway" as const, "lookAgain" as const) }) }] : []),
+    ...(naming === "ordinal"
+      ? [{ weight: 1, arbitrary: fc.record({ do: fc.constant("scale" as const), replicas: fc.nat({ max: slots }) }) }]
+      : []),
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constant("break" as const),
+        call: fc.constantFrom("patchStatus", "read", "remove", "livePod", "livePods"),
+        when: fc.constantFrom("before", "after", "never"),
+      }),
+    },
+  );
+  return fc.array(step, { minLength: 10, maxLength: 40, size: "max" });
+}
