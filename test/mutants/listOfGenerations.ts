@@ -66,4 +66,11 @@ export const bugsOfGenerations: readonly PlantedBug[] = [
     plant: "claim: successor, newGuid };",
     killedBy: "test/farm/serverUrl.test.ts",
   },
+  {
+    name: "compare names as the database does where their column does otherwise",
+    file: "operator/sqlserver/phrases.ts",
+    find: "own === undefined ? value : `${value} COLLATE ${own}`",
+    plant: "own === undefined ? value : `${value}`",
+    killedBy: "test/sqlserver/statements.test.ts",
+  },
 ];
