@@ -35,8 +35,15 @@ export interface FarmState {
   removals: ReadonlyMap<RowKey, OpenRemoval>;
   /** When the next piece of a long removal is due. */
   drainAtMs: Milliseconds;
-  /** Passes in which the bindings of removed servers are swept again, where no foreign key keeps them out. */
-  sweeps: readonly { readonly rows: readonly { readonly serverID: number; readonly name: string }[]; readonly left: number }[];
+  /** Passes in which what removed servers left is swept: more than one where no foreign key keeps new bindings out. */
+  sweeps: readonly Sweep[];
+}
+
+export interface Sweep {
+  readonly rows: readonly { readonly serverID: number; readonly name: string }[];
+  readonly left: number;
+  /** It failed before and is tried once more. */
+  readonly isAgain?: boolean;
 }
 
 export interface OpenRemoval {

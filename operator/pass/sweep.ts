@@ -16,6 +16,9 @@ export async function sweepRemoved(log: Logger, database: FarmDatabase | undefin
     );
   } catch (error) {
     signal.throwIfAborted();
-    log.warn("Could not sweep the monitoring, log and search rows of removed servers; they do no harm", { error });
+    const again = due.filter(({ left, isAgain }) => left === 1 && isAgain !== true).map((one) => ({ ...one, isAgain: true }));
+    state.sweeps = [...state.sweeps, ...again];
+    const next = again.length > 0 ? "the next pass tries again" : "they do no harm and stay";
+    log.warn(`Could not sweep the monitoring, log and search rows of removed servers; ${next}`, { error });
   }
 }

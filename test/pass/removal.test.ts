@@ -74,3 +74,11 @@ test("what another database does not have was not removed from it", async () => 
   await world.settle(60_000);
   expect([told(world), world.evidence, world.count("sweep")]).toEqual([{ asked: 1, done: 0 }, [], 0]);
 });
+
+test("a sweep that failed is tried once more, and not for ever", async () => {
+  const world = await registered();
+  world.put(gone);
+  world.faults.set("sweep", { when: "before", error: new FakeDatabaseError() });
+  await world.settle(300_000);
+  expect([world.rows.length, world.count("sweep")]).toEqual([0, 2]);
+});
