@@ -1,6 +1,8 @@
 // What stands for the mark in rows that the application wrote itself (registration: Application): which pod each row was seen to belong to
 // while that pod lived, as committed in status.inventory. A row that is in it is read as if it carried that pod's mark, so everything that
 // is decided about marked rows holds for it too; a row that is not carries none. It never changes what the table has.
+// Not known of is a pod that used a row and was gone again before any pass or list showed it: where servers ping, its pings keep the row from
+// the second on; where they do not, it may go. And a name is one row: a process whose pod vanished while another pod had its name counts no more.
 
 import { desiredServers } from "./desired.ts";
 import type { ClaimedPod } from "./desired.ts";
@@ -117,7 +119,7 @@ export function withoutUnseenEnds(observation: Observation, { users }: Pick<Farm
     const { kind } = whereabouts(hash, observation);
     return kind === "alive" || kind === "draining" ? found : { ...found, presence: "listedGone", ended: false };
   };
-  return { ...observation, pods: { synced: pods.synced, pods: pods.pods, seen } };
+  return { ...observation, pods: { ...pods, seen } };
 }
 
 /** The pod that this row belongs to beyond doubt. */

@@ -42,6 +42,8 @@ export interface FarmMemory {
   readonly deletingSinceMs?: Milliseconds;
   /** With registration Application: the living pod that each row, as the table has it, was last seen to belong to, alone. */
   readonly users: ReadonlyMap<RowKey, PodUid>;
+  /** `lists` of the pods when that was seen. */
+  readonly lists?: number;
 }
 
 export interface PingWatch {
@@ -93,6 +95,7 @@ export const lateRestartLimitMs = 120_000;
 /** The memory after seeing `observation`: new moments begin, those of pods and rows that are no more are dropped. */
 export function remember(memory: FarmMemory, observation: Observation): FarmMemory {
   const { nowMs } = observation;
+  const { lists } = observation.pods;
   const next = {
     ...memory,
     boundSince: boundSince(memory, observation),
@@ -108,6 +111,8 @@ export function remember(memory: FarmMemory, observation: Observation): FarmMemo
           !isPresent(guidOf(key), observation) && (returns === undefined || returns === returnsOf(guidOf(key), observation.pods)),
       ),
     ),
+    // Somebody whom no list shows may have used a row since.
+    ...(lists !== undefined && lists !== memory.lists && { lists, users: emptyMemory.users }),
     ...(observation.farm.deletionAtMs !== undefined && { deletingSinceMs: memory.deletingSinceMs ?? nowMs }),
   };
   if (observation.table.kind !== "read") return next;

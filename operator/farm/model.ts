@@ -60,6 +60,8 @@ export interface SeenPod {
 export interface PodView {
   readonly synced: boolean;
   readonly pods: readonly Pod[];
+  /** How often they were listed anew: between two lists pods may have come and gone unseen. Absent: that is not known. */
+  readonly lists?: number;
   /** By the hash of the UID, for rows whose pod may be gone. */
   seen(hash: PodHash): SeenPod | undefined;
 }

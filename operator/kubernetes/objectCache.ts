@@ -19,6 +19,7 @@ export class ObjectCache<T extends Kept> {
   readonly #byUid = new Map<string, T>();
   readonly #uidByName = new Map<string, string>();
   readonly #onChange: OnChange<T>;
+  #lists = 0;
 
   constructor(onChange: OnChange<T>) {
     this.#onChange = onChange;
@@ -26,6 +27,11 @@ export class ObjectCache<T extends Kept> {
 
   get size(): number {
     return this.#byUid.size;
+  }
+
+  /** How often it was made from a list: between two of them objects may have come and gone unseen. */
+  get lists(): number {
+    return this.#lists;
   }
 
   all(): T[] {
@@ -66,6 +72,7 @@ export class ObjectCache<T extends Kept> {
 
   /** A complete list. Objects that it does not have are gone. */
   replace(listed: ReadonlyMap<string, T>): void {
+    this.#lists += 1;
     for (const uid of [...this.#byUid.keys()]) if (!listed.has(uid)) this.#forget(uid, "listed");
     for (const object of listed.values()) this.put(object, "listed");
   }

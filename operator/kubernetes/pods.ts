@@ -66,7 +66,8 @@ export function createPods(options: PodsOptions): Pods {
     view: (namespace) => {
       const it = followed.get(namespace);
       if (it === undefined) return nothing;
-      return { synced: it.reflector.isSynced, pods: it.reflector.cache.all(), seen: (hash) => it.ledger.seen(hash) };
+      const { isSynced, cache } = it.reflector;
+      return { synced: isSynced, pods: cache.all(), lists: cache.lists, seen: (hash) => it.ledger.seen(hash) };
     },
     failures: () => [...followed.values()].flatMap(({ reflector }) => reflector.failure ?? []),
     stop: async () => {

@@ -51,7 +51,8 @@ function freshForMs({ plan, authority, observation }: Decision, { memory }: Farm
 }
 
 function decideOn({ observation, database }: Observed, state: FarmState): Decision {
-  state.memory = { ...remember(state.memory, observation), users: usersOf(observation, state.table.read, state.memory.users) };
+  const remembered = remember(state.memory, observation);
+  state.memory = { ...remembered, users: usersOf(observation, state.table.read, remembered.users) };
   if (observation.table.kind === "read") heedPings(state, observation);
   noteLives(state, observation);
   const plan = planFarm(observation, state.memory);

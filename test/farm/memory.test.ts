@@ -19,6 +19,18 @@ describe("the moment from which a pod was bound", () => {
   ])("%s", (_what, pods) => expect(seeing({ pods }, memory({ boundSince: new Map([[a.uid, 1]]) })).boundSince).toEqual(new Map()));
 });
 
+test("whom a row was seen to belong to is forgotten when the pods were listed anew: others may have come and gone unseen", () => {
+  const listed = (lists: number | undefined, before: FarmMemory): FarmMemory => {
+    const scene = observation();
+    return remember(before, { ...scene, pods: { ...scene.pods, ...(lists !== undefined && { lists }) } });
+  };
+  const users = new Map([[rowKey(rowOf(a)), a.uid]]);
+  const once = memory({ ...listed(1, emptyMemory), users });
+  expect(listed(1, once).users).toEqual(users);
+  expect(listed(undefined, once).users).toEqual(users);
+  expect(listed(2, once)).toMatchObject({ users: new Map(), lists: 2 });
+});
+
 describe("the moments of a row", () => {
   const row = rowOf(a);
   const moments = memory({

@@ -326,6 +326,26 @@ describe("against a server", () => {
       expect(server.untaken).toBe(0);
     });
 
+    test("tell how often they were listed; a watch that goes on where the last one ended is no list", async () => {
+      pods.follow(new Set(["shop"]));
+      const watch = (await server.next()).open();
+      expect(pods.view("shop").lists).toBe(0);
+      watch.event("ADDED", rawPod({ name: "a" })).bookmark("50", "ends initial");
+      await until(() => synced.length === 1);
+      await clock.advance(70_000);
+      const second = (await server.next()).open();
+      expect(pods.view("shop").lists).toBe(1);
+      second.event("ADDED", rawPod({ name: "b", version: "60" }));
+      await until(() => pods.view("shop").pods.length === 2);
+      expect(pods.view("shop").lists).toBe(1);
+      await clock.advance(70_000);
+      (await server.next()).open();
+      await clock.advance(70_000);
+      (await server.next()).open().bookmark("70", "ends initial");
+      await until(() => pods.view("shop").pods.length === 0);
+      expect(pods.view("shop").lists).toBe(2);
+    });
+
     test("that ended before the store went back in time are no more known to have ended", async () => {
       pods.follow(new Set(["shop"]));
       const watch = (await server.next()).open();

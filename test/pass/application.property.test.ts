@@ -30,7 +30,7 @@ async function check(options: PlayOptions, told: readonly Step[]): Promise<void>
 
 const namings: readonly Naming[] = ["new", "ordinal", "same", "hostname"];
 
-test.each(namings.flatMap((naming) => [true, false].map((hasPings) => ({ naming, hasPings, hasGaps: hasPings }))))(
+test.each(namings.flatMap((naming) => [true, false].map((hasPings) => ({ naming, hasPings }))))(
   "with names that are $naming, in a database whose servers ping: $hasPings",
   async (options) => {
     await fc.assert(

@@ -145,6 +145,17 @@ describe.each([true, false])("in a database whose servers ping: %s", (hasPings) 
     await livesOn(longest);
   });
 
+  test("the next pod came and vanished while the operator was frozen, and no list shows it", async () => {
+    world.change({ spec: spec({ ownerId: identity.ownerId, registration: "Application", members: members("$(POD_HOSTNAME)") }) });
+    const first = named(a, "shop-7c9d8b6f5-bbbbb");
+    await begin(first);
+    world.live.set(first.name, asEnded(first));
+    ping();
+    world.clock.jump(30_000);
+    world.relist();
+    await livesOn(longest);
+  });
+
   test("the row carries the mark that the operator gave it when it registered servers itself", async () => {
     const row = { ...foreignRow({ serverID: 1, name: hostname }), guid: markFor(identity, hostname, a.uid) };
     await begin();

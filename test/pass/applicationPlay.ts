@@ -16,6 +16,7 @@ interface Life {
   readonly pod: Pod;
   serverID?: number; // of the row that it uses
   endsAtMs: number; // Infinity: it lives on
+  isReplaced: boolean; // its pod is gone and another had the name then, or since: elsewhere the row would carry that one's mark
 }
 
 const isOfDatabase = (call: string): boolean => call === "read" || call === "remove";
@@ -61,7 +62,7 @@ export class Play {
   /** Nothing fails any more, everybody sees everything, and all processes end. */
   async settleAll(): Promise<void> {
     this.world.faults.clear();
-    await this.play({ do: "lookAgain" });
+    await this.play({ do: "thaw" });
     for (const life of this.#lives) life.endsAtMs = Math.min(life.endsAtMs, this.#now());
     for (const one of [...this.world.live.values()]) this.#put(asEnded(one));
     await this.play({ do: "pass" });
@@ -84,21 +85,18 @@ export class Play {
     }
     this.#before = this.world.rows.map((row) => ({
       row,
-      isInUse: this.#lives.some((life) => life.serverID === row.serverID && this.#isRunning(life) && !this.#isReplaced(life)),
+      isInUse: this.#lives.some((life) => life.serverID === row.serverID && this.#isRunning(life) && !life.isReplaced),
     }));
   }
-
-  /** Its pod is gone and its name was given to the next: elsewhere the row would carry that one's mark. */
-  #isReplaced = (life: Life): boolean => !this.#isThere(life) && this.#lives.findLast(({ slot: at }) => at === life.slot) !== life;
 
   async #do(one: Step): Promise<void> {
     const { world } = this;
     switch (one.do) {
       case "start":
-        this.#start(one.slot);
+        await this.#start(one.slot);
         return;
       case "run":
-        this.#start(one.slot);
+        await this.#start(one.slot);
         this.#register(one);
         await this.#wait(2);
         return;
@@ -106,7 +104,7 @@ export class Play {
         this.#register(one);
         return;
       case "pass":
-        await world.pass();
+        if (this.#looks) await world.pass();
         return;
       case "wait":
         await this.#wait(one.seconds);
@@ -119,12 +117,12 @@ export class Play {
         world.restart();
         return;
       case "takeOver":
-        world.takeOver();
+        if (this.#looks) world.takeOver();
         return;
-      case "lookAway":
+      case "freeze":
         this.#looks = false;
         return;
-      case "lookAgain":
+      case "thaw":
         this.#looks = true;
         world.relist();
         return;
@@ -146,7 +144,8 @@ export class Play {
     }
   }
 
-  #start(at: number): void {
+  /** A new pod wakes the operator, if it looks. */
+  async #start(at: number): Promise<void> {
     const { world } = this;
     const there = this.#lives.filter((life) => life.slot === at && this.#isThere(life));
     // A host name may be given to the next pod before the last one has gone.
@@ -154,8 +153,10 @@ export class Play {
     if (this.#naming === "ordinal" && at >= world.replicas) return;
     const number = (this.#uids += 1);
     const fresh = pod({ ...this.#named(at, number), uid: uid(`pod-${number}`), graceSeconds: graceMs / 1000 });
-    this.#lives.push({ slot: at, pod: fresh, endsAtMs: Infinity });
+    for (const life of this.#lives) if (life.slot === at && !this.#isThere(life)) life.isReplaced = true;
+    this.#lives.push({ slot: at, pod: fresh, endsAtMs: Infinity, isReplaced: false });
     this.#put(fresh);
+    if (this.#looks) await world.pass();
   }
 
   #named(at: number, number: number): Partial<Pod> {
@@ -196,6 +197,7 @@ export class Play {
     if (life === undefined) return;
     life.endsAtMs = Math.min(life.endsAtMs, this.#now() + step.livesSeconds * 1000);
     this.#delete(life.pod, "listed");
+    life.isReplaced ||= this.#lives.some((other) => other.slot === life.slot && this.#isThere(other) && this.#isRunning(other));
   }
 
   #leave(step: Choice, how: Leaving): void {
@@ -233,7 +235,9 @@ export class Play {
   async #wait(seconds: number): Promise<void> {
     for (let left = seconds; left > 0; left -= pingSeconds) {
       this.#ping();
-      await this.world.settle(Math.min(left, pingSeconds) * 1_000);
+      const ms = Math.min(left, pingSeconds) * 1_000;
+      if (this.#looks) await this.world.settle(ms);
+      else this.world.clock.jump(ms);
     }
   }
 

@@ -12,8 +12,6 @@ export type Naming = "new" | "ordinal" | "same" | "hostname";
 export interface PlayOptions {
   readonly naming: Naming;
   readonly hasPings: boolean;
-  /** Pods may come and go while the operator's watch is cut off. */
-  readonly hasGaps: boolean;
 }
 
 /** Which of the pods in question, where a slot has several. */
@@ -29,7 +27,8 @@ export type Step =
   | (Choice & { readonly do: "vanish"; readonly livesSeconds: number })
   | { readonly do: "scale"; readonly replicas: number }
   | { readonly do: "wait"; readonly seconds: number }
-  | { readonly do: "pass" | "restart" | "takeOver" | "emptyStatus" | "lookAway" | "lookAgain" }
+  /** `freeze`: the process of the operator stops, and sees by a list what is there when it goes on. */
+  | { readonly do: "pass" | "restart" | "takeOver" | "emptyStatus" | "freeze" | "thaw" }
   | {
       readonly do: "break";
       readonly call: "patchStatus" | "read" | "remove" | "livePod" | "livePods";
@@ -44,7 +43,7 @@ const longestSilentSeconds = 290;
 const slot = fc.nat({ max: slots - 1 });
 const which = fc.nat({ max: 1 });
 
-export function steps({ naming, hasPings, hasGaps }: PlayOptions): fc.Arbitrary<readonly Step[]> {
+export function steps({ naming, hasPings }: PlayOptions): fc.Arbitrary<readonly Step[]> {
   const livesSeconds = fc.constantFrom(graceMs / 1000, longestSilentSeconds, ...(hasPings ? [5_000] : []));
   const step: fc.Arbitrary<Step> = fc.oneof(
     {
@@ -56,8 +55,10 @@ export function steps({ naming, hasPings, hasGaps }: PlayOptions): fc.Arbitrary<
     },
     { weight: 2, arbitrary: fc.record({ do: fc.constant("vanish" as const), slot, which, livesSeconds }) },
     { weight: 4, arbitrary: fc.record({ do: fc.constant("wait" as const), seconds: fc.constantFrom(1, 5, 29, 45, 400) }) },
-    { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("pass", "pass", "restart", "takeOver", "emptyStatus") }) },
-    ...(hasGaps ? [{ weight: 1, arbitrary: fc.record({ do: fc.constantFrom("lookAway" as const, "lookAgain" as const) }) }] : []),
+    {
+      weight: 3,
+      arbitrary: fc.record({ do: fc.constantFrom("pass", "pass", "restart", "takeOver", "emptyStatus", "freeze", "thaw", "thaw") }),
+    },
     ...(naming === "ordinal"
       ? [{ weight: 1, arbitrary: fc.record({ do: fc.constant("scale" as const), replicas: fc.nat({ max: slots }) }) }]
       : []),

@@ -87,6 +87,7 @@ export class FakeWorld {
   readonly #cached = new Map<string, Pod>();
   #ledger = new PodLedger();
   #version = 1;
+  #lists = 1;
   #nextID = 1;
 
   readonly #given: Databases | undefined;
@@ -139,6 +140,7 @@ export class FakeWorld {
       this.#ledger.note(pod, undefined, "listed");
     }
     for (const pod of this.live.values()) this.see(pod);
+    this.#lists += 1;
   }
 
   get farm(): WebFarm | undefined {
@@ -246,7 +248,7 @@ export class FakeWorld {
     return {
       farm: cached,
       farmsIn: () => [...this.farms.keys()].flatMap((key) => cached(key) ?? []),
-      pods: () => ({ synced: true, pods: [...this.#cached.values()], seen: (hash) => this.#ledger.seen(hash) }),
+      pods: () => ({ synced: true, pods: [...this.#cached.values()], lists: this.#lists, seen: (hash) => this.#ledger.seen(hash) }),
       isSynced: () => true,
       namespaceUid: () => this.#call("namespaceUid", () => identity.namespaceUid),
       readWorkload: () =>
