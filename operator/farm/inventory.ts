@@ -55,8 +55,8 @@ function matchedRows(
 /**
  * With registration Application: each row with the mark of its pod. That is the living pod whose row it is alone, and which has no other;
  * else the one that the inventory names, if it and the row agree and this process saw no other pod use the row since; else none. A mark that
- * this farm wrote itself, before its registration was changed, still counts, on the same condition. Marks of others say nothing here:
- * `ownerId` and `formerOwnerIds` have no meaning for such rows.
+ * this farm wrote itself, before its registration was changed, still counts. Marks of others say nothing here: `ownerId` and `formerOwnerIds`
+ * have no meaning for such rows.
  */
 export function withInventory(observation: Observation, { users }: Pick<FarmMemory, "users">): Observation {
   const { farm, table, identity } = observation;
@@ -70,9 +70,7 @@ export function withInventory(observation: Observation, { users }: Pick<FarmMemo
     const user = users.get(rowKey(row));
     if (entry !== undefined && agrees(entry, row) && (user === undefined || user === entry.podUID))
       return marked(row, { name: entry.pod, uid: entry.podUID as PodUid }, identity);
-    const kin = kinship(row, identity);
-    const isOwn = kin.kind === "ours" && (user === undefined || podHash(user) === kin.pod);
-    return isOwn ? row : { ...row, guid: null, application: { guid: row.guid } };
+    return kinship(row, identity).kind === "ours" ? row : { ...row, guid: null, application: { guid: row.guid } };
   });
   return { ...observation, table: { ...table, read: { ...table.read, rows } } };
 }
