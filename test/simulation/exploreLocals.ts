@@ -120,6 +120,7 @@ export class Locals {
   /** A process that has the memory of this state; undefined where it is in a pass, or has what only its own past can bring about. */
   async #revived({ memory, from }: Known): Promise<ExploredProcess | undefined> {
     if (memory === undefined || from === undefined || memory.failures.some((count) => count > 0)) return undefined;
+    if (memory.farms.objects.length === 0) return undefined; // it watches no pods, and yet may remember some
     const process = new ExploredProcess(this.#constants);
     await process.revive(memory, from.input.atMs);
     return textOf(process.memory()) === textOf(memory) ? process : undefined;
