@@ -96,6 +96,10 @@ export const lateRestartLimitMs = 120_000;
 export function remember(memory: FarmMemory, observation: Observation): FarmMemory {
   const { nowMs } = observation;
   const { lists } = observation.pods;
+  const isListedAnew = lists !== undefined && lists !== memory.lists;
+  // Somebody whom no list shows may have used a row that the application wrote, without changing it.
+  const mayHaveBeenUsed = (guid: string): boolean =>
+    isListedAnew && observation.farm.spec.registration === "Application" && readMark(guid) !== undefined;
   const next = {
     ...memory,
     boundSince: boundSince(memory, observation),
@@ -108,11 +112,12 @@ export function remember(memory: FarmMemory, observation: Observation): FarmMemo
     missingSince: new Map(
       [...memory.missingSince].filter(
         ([key, { returns }]) =>
-          !isPresent(guidOf(key), observation) && (returns === undefined || returns === returnsOf(guidOf(key), observation.pods)),
+          !isPresent(guidOf(key), observation) &&
+          !mayHaveBeenUsed(guidOf(key)) &&
+          (returns === undefined || returns === returnsOf(guidOf(key), observation.pods)),
       ),
     ),
-    // Somebody whom no list shows may have used a row since.
-    ...(lists !== undefined && lists !== memory.lists && { lists, users: emptyMemory.users }),
+    ...(isListedAnew && { lists, users: emptyMemory.users }),
     ...(observation.farm.deletionAtMs !== undefined && { deletingSinceMs: memory.deletingSinceMs ?? nowMs }),
   };
   if (observation.table.kind !== "read") return next;

@@ -4,10 +4,12 @@ import { emptyMemory, remember, rowKey } from "../../operator/farm/memory.ts";
 import type { FarmMemory, LateRegistration } from "../../operator/farm/memory.ts";
 import type { Pod } from "../../operator/farm/model.ts";
 import { ended, farm, memory, nowMs, observation, pod, rowOf, unavailable, unbound, uid } from "./build.ts";
+import type { WebFarmSpec } from "../../operator/farm/resource.generated.ts";
 import type { Scene } from "./build.ts";
 
 const seeing = (scene: Scene, before: FarmMemory = emptyMemory): FarmMemory => remember(before, observation(scene));
 const a = pod({ name: "shop-a" });
+type Registration = WebFarmSpec["registration"];
 
 describe("the moment from which a pod was bound", () => {
   test("is that of its first sight", () => expect(seeing({ pods: [a] }).boundSince).toEqual(new Map([[a.uid, nowMs]])));
@@ -30,6 +32,19 @@ test("whom a row was seen to belong to is forgotten when the pods were listed an
   expect(listed(undefined, once).users).toEqual(users);
   expect(listed(2, once)).toMatchObject({ users: new Map(), lists: 2 });
 });
+
+test.each<[Registration, number]>([
+  ["Operator", 1],
+  ["Application", 0],
+])(
+  "the wait of a row whose pod is missing, with registration %s, begins anew with a list only where the row does not say who used it",
+  (registration, left) => {
+    const scene = observation({ farm: farm({ spec: { registration } }), rows: [rowOf(a)] });
+    const waiting = memory({ lists: 1, missingSince: new Map([[rowKey(rowOf(a)), { sinceMs: 1 }]]) });
+    const size = (lists: number): number => remember(waiting, { ...scene, pods: { ...scene.pods, lists } }).missingSince.size;
+    expect([size(1), size(2)]).toEqual([1, left]);
+  },
+);
 
 describe("the moments of a row", () => {
   const row = rowOf(a);

@@ -71,5 +71,26 @@ export function steps({ naming, hasPings }: PlayOptions): fc.Arbitrary<readonly 
       }),
     },
   );
-  return fc.array(step, { minLength: 10, maxLength: 40, size: "max" });
+  const told = fc.oneof({ weight: 12, arbitrary: step.map((one) => [one]) }, { weight: 1, arbitrary: nameComesBack });
+  return fc.array(told, { minLength: 10, maxLength: 40, size: "max" }).map((parts) => parts.flat());
 }
+
+/** The next pod of a name uses the row, is not written down and vanishes while its process lives on; or some of this. */
+const nameComesBack: fc.Arbitrary<readonly Step[]> = fc
+  .tuple(slot, fc.constantFrom("takeOver" as const, "restart" as const, "pass" as const))
+  .chain(([at, then]) => {
+    const choice = { slot: at, which: 0 };
+    const tale: readonly Step[] = [
+      { do: "run", ...choice },
+      { do: "break", call: "patchStatus", when: "before" },
+      { do: "end", ...choice },
+      { do: "run", ...choice },
+      { do: "vanish", ...choice, livesSeconds: longestSilentSeconds },
+      { do: then },
+      { do: "break", call: "patchStatus", when: "never" },
+      { do: "scale", replicas: 0 },
+      { do: "wait", seconds: 45 },
+      { do: "scale", replicas: slots },
+    ];
+    return fc.subarray([...tale], { minLength: tale.length - 2 });
+  });
