@@ -31,6 +31,8 @@ export interface DemoPod {
   readonly ip: string | undefined;
   /** Neither terminating nor ended. */
   readonly lives: boolean;
+  /** It terminates, or its containers were told to fail. */
+  readonly ending: boolean;
 }
 
 export interface Stage {
@@ -176,7 +178,12 @@ export async function uninstall(stage: Stage, story: Story, before: readonly Who
 }
 
 interface RawPod {
-  readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly uid: string;
+    readonly deletionTimestamp?: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
   readonly status: {
     readonly phase?: string;
     readonly podIP?: string;
@@ -189,5 +196,6 @@ function demoPod({ metadata, status: { phase = "", podIP, containerStatuses = []
     ...{ name: metadata.name, uid: metadata.uid, phase, ip: podIP },
     restarts: containerStatuses.reduce((sum, { restartCount }) => sum + restartCount, 0),
     lives: metadata.deletionTimestamp === undefined && phase !== "Failed" && phase !== "Succeeded",
+    ending: metadata.deletionTimestamp !== undefined || metadata.annotations?.["kubelet.test/behave"] === "fail",
   };
 }

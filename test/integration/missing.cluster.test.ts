@@ -58,7 +58,9 @@ it.concurrent(
   "repairs the rows after the operator was killed while pods changed: new pods at once, unseen ends after their wait",
   story(async (open) => {
     const world = await newWorld();
-    const shop = await open(world, { name: "shop", replicas: 3 });
+    // Where the product does not ping, nodeLostSeconds is the whole wait.
+    const spec = { removal: { nodeLostSeconds: (unseenGraceMs + paddingMs) / 1_000 } };
+    const shop = await open(world, { name: "shop", replicas: 3, spec });
     const set = await open(world, { name: "set", kind: "StatefulSet", replicas: 2 });
     await Promise.all([shop.settled(3), set.settled(2)]);
     const [unseen = ""] = await shop.names();

@@ -33,6 +33,8 @@ export interface PodSummary {
   readonly phase: string;
   readonly ready: boolean;
   readonly terminating: boolean;
+  /** It terminates, or its containers were told to fail: whoever looks now may see it run for a moment yet. */
+  readonly ending: boolean;
   readonly gate: string | undefined; // reason of webfarm.dev/registered
   /** Its containers are ready, and Ready waits for a readiness gate only. */
   readonly waitsForGate: boolean;
@@ -176,7 +178,12 @@ export async function createFarmWorld(options: FarmWorldOptions = {}): Promise<F
 }
 
 interface RawPod {
-  readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly uid: string;
+    readonly deletionTimestamp?: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
   readonly spec: { readonly nodeName?: string };
   readonly status: {
     readonly phase?: string;
@@ -194,6 +201,7 @@ function summary({ metadata, spec, status }: RawPod): PodSummary {
     phase: status.phase ?? "",
     ready: status.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false,
     terminating: metadata.deletionTimestamp !== undefined,
+    ending: metadata.deletionTimestamp !== undefined || metadata.annotations?.["kubelet.test/behave"] === "fail",
     gate: gate?.status === "True" ? gate.reason : undefined,
     waitsForGate: status.conditions?.some(({ type, reason }) => type === "Ready" && reason === "ReadinessGatesNotReady") ?? false,
     node: spec.nodeName,

@@ -46,7 +46,7 @@ function manualOrGenerated(version: "7" | "8.2"): Generation {
     application: { kentico: { version, settings: generated } },
     refused: [
       { what: "generated servers", kentico: { version, settings: generated }, spec: { maxServers }, reason: "GeneratedServers" },
-      { what: "no maxServers", kentico, spec: {}, reason: "MaxServersRequired" },
+      { what: "no maxServers", kentico, spec: { maxServers: undefined }, reason: "MaxServersRequired" },
     ],
   };
 }
@@ -67,7 +67,7 @@ export const generations: readonly Generation[] = [
   {
     ...{ version: "6", product: "6", hasPings: false },
     operator: { kentico: { version: "6" }, spec: { maxServers }, reason: "ConfiguredByInstances" },
-    refused: [{ what: "no maxServers", kentico: { version: "6" }, spec: {}, reason: "MaxServersRequired" }],
+    refused: [{ what: "no maxServers", kentico: { version: "6" }, spec: { maxServers: undefined }, reason: "MaxServersRequired" }],
   },
   manualOrGenerated("7"),
   manualOrGenerated("8.2"),

@@ -7,7 +7,7 @@ import type { TestDatabase } from "../database/database.ts";
 import type { PodSummary } from "./farmWorld.ts";
 import { insertForeign, wholeRows } from "./wholeRow.ts";
 
-export type InstancePod = Pick<PodSummary, "name" | "uid" | "phase" | "restarts">;
+export type InstancePod = Pick<PodSummary, "name" | "uid" | "phase" | "restarts" | "ending">;
 
 export interface InstancesOptions {
   readonly database: TestDatabase;
@@ -31,12 +31,13 @@ export function startInstances({ database, pods, nameOf = ({ name }) => name }: 
 
   async function tick(pings: boolean): Promise<void> {
     const running = (await pods()).filter(({ phase }) => phase === "Running");
+    // A ping takes its time from the look to the row: of a process that ends meanwhile it would come after the end, as it cannot in the product.
     for (const pod of running) {
       const process = `${pod.uid} ${pod.restarts}`;
       const serverID = known.get(process) ?? (await register(database, nameOf(pod)));
       known.set(process, serverID);
       // A row that was removed behind its back is not made anew: the instance goes on under the ServerID that it has.
-      if (pings)
+      if (pings && !pod.ending)
         await database.adminQuery("INSERT INTO CMS_WebFarmServerMonitoring (ServerID, ServerPing) VALUES (@serverID, GETDATE())", {
           serverID,
         });
