@@ -1,6 +1,7 @@
 // What a run plants: the workloads of two WebFarms in one namespace and one database, and rows that nobody may touch.
 
 import type { SpecPart } from "../world/manifests.ts";
+import { usual } from "../world/generations.ts";
 import { application, secret, webFarm } from "../world/manifests.ts";
 import { markOf } from "../world/mark.ts";
 import type { ForeignRow } from "../world/wholeRow.ts";
@@ -44,7 +45,8 @@ export function objectsOf(workloads: readonly Workload[], namespace: string, con
     const members: SpecPart["members"] = workloads
       .filter((workload) => workload.farm === name)
       .map(({ kind, name }) => ({ name, workloadRef: { apiVersion: "apps/v1", kind, name } }));
-    return webFarm(namespace, name, { members });
+    // Where the product does not ping, nodeLostSeconds is the whole wait for a pod that nobody saw end.
+    return webFarm(namespace, name, { members, ...(!usual.hasPings && { removal: { nodeLostSeconds: 40 } }) });
   };
   return [
     secret(namespace, "kentico", { CMSConnectionString: connectionString }),
