@@ -95,7 +95,10 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
     const observed = await observe(observing, farm, state, signal);
     const decision = await decide(observing, observed, state, signal);
     // The database may let every pass run into its end: gates do not wait for that (promise 4).
-    if (state.isCut) await openGates(options, { ...decision, outcome: nothingApplied.outcome }, state, signal);
+    if (state.isCut) {
+      const { error } = await openGates(options, { ...decision, outcome: nothingApplied.outcome }, state, signal);
+      if (error !== undefined) options.log.warn("A readiness gate cannot be opened; it is tried again", { farm: farm.key, error });
+    }
     state.isCut = true;
     const actions = permitted(decision.plan, decision.authority);
     const hold = await holdFinalizer(cluster, decision, actions, state, signal);

@@ -221,6 +221,30 @@ test("a gate opens after failOpenSeconds also while every pass runs into its dea
   expect(world.gates.get("shop-a")).toBe("FailOpen");
 });
 
+test("a gate opens after failOpenSeconds also while reading the rows takes every pass its whole time", async () => {
+  world.put(gated());
+  world.faults.set("read", { when: "before", error: new Error("the pass was cut off") });
+  const cut = async (): Promise<boolean> =>
+    await world.pass().then(
+      () => false,
+      () => true,
+    );
+  const cuts: boolean[] = [];
+  for (let seconds = 0; seconds < 290; seconds += 58) {
+    cuts.push(await cut());
+    world.clock.jump(58_000);
+  }
+  expect([world.gates.size, new Set(cuts).size]).toEqual([0, 2]); // it asks the database again and again
+  for (let passes = 0; passes < 3; passes += 1) {
+    world.clock.jump(58_000);
+    await cut(); // the first pass that was not cut saw the pod first, and every other one is
+  }
+  expect(world.gates.get("shop-a")).toBe("FailOpen");
+  world.faults.clear();
+  await world.settle(60_000);
+  expect(names()).toEqual(["shop-a"]);
+});
+
 describe("a WebFarm that is deleted", () => {
   const deleteFarm = (): void => world.change({ deletionAtMs: world.clock.now(), generation: 2 });
 

@@ -61,7 +61,7 @@ export async function apply(pass: Pass, wanted: Actions): Promise<Applied> {
     const confirmed = actions.removals
       .filter(isStillSo(pass))
       .flatMap((removal) => confirmGone(removal, live(comparable(removal.row.name)), pass.observation.members, atMs) ?? []);
-    forgetUnconfirmed(pass, removals, confirmed);
+    if (problem === undefined) forgetUnconfirmed(pass, removals, confirmed); // what was not answered says nothing
     await remove(pass, confirmed, done);
   } catch (error) {
     pass.signal.throwIfAborted();

@@ -65,7 +65,8 @@ const unavailableMs = (clock: Clock, { table: { failure } }: FarmState): Millise
 const openMs = ({ assessment, applied }: Done, state: FarmState): Milliseconds | undefined => {
   const { plan, authority, outcome } = assessment;
   const isOpen = outcome.problem !== undefined || countActions(permitted(plan, authority)) + plan.unconfirmed.length > 0;
-  const isFruitless = isOpen && applied.registered.length + applied.marked.length + applied.removed.length === 0;
+  const isFruitless =
+    isOpen && applied.drainsAfterMs === undefined && applied.registered.length + applied.marked.length + applied.removed.length === 0;
   state.fruitless = isFruitless ? state.fruitless + 1 : 0;
   // Rows that went have made room for pods that waited for it.
   if (applied.removed.length > 0 && permitted(plan, authority).inserts.length > 0) return 0;

@@ -144,18 +144,18 @@ async function readTable(
   signal: AbortSignal,
 ): Promise<{ readonly table: TableObservation; readonly database?: FarmDatabase }> {
   const { clock } = options;
-  const cache = state.table;
+  const { facts: factsBefore, failure: failureBefore } = state.table;
   const forcedBy = farm.annotations[reconcileAnnotation];
-  const isAsked = isAskedAnew(farm, cache);
+  const isAsked = isAskedAnew(farm, state.table);
   const before = state.credentials?.material;
   const unavailable = (problem: DatabaseProblem): { readonly table: TableObservation } => ({
-    table: { kind: "unavailable", problem, ...(cache.facts !== undefined && { facts: cache.facts }) },
+    table: { kind: "unavailable", problem, ...(factsBefore !== undefined && { facts: factsBefore }) },
   });
   const withoutCredentials = (problem: DatabaseProblem): { readonly table: TableObservation } => {
     forgetFailure(state);
     return unavailable(problem);
   };
-  const isForPerson = cache.failure?.problem.stalled ?? false; // a wrong login, database or host: often a wrong Secret
+  const isForPerson = failureBefore?.problem.stalled ?? false; // a wrong login, database or host: often a wrong Secret
   const isDue = isAsked || (isForPerson && clock.monotonic() - (state.credentials?.atMs ?? -Infinity) >= failedRereadMs);
   const read = await readCredentials({ ...options, farm, cache: state.credentials, isDue, signal }).catch((error: unknown) =>
     unanswered("CredentialsUnreadable", "The database's credentials cannot be read from the API server", error),
@@ -165,6 +165,8 @@ async function readTable(
   if (read.credentials.kind === "refused") return withoutCredentials(read.credentials.problem);
   const { material } = read.credentials;
   const materialChanged = JSON.stringify(material) !== JSON.stringify(before);
+  if (materialChanged) forgetDatabase(state); // it may be another one
+  const cache = state.table;
   if (cache.failure !== undefined && !isAsked && !materialChanged && clock.monotonic() < cache.failure.retryMs)
     return unavailable(cache.failure.problem);
   const used = options.databases.use(farm.key, material);
@@ -178,16 +180,22 @@ async function readTable(
     cache.facts !== undefined &&
     !cache.dirty &&
     !isAsked &&
-    !materialChanged && // it may be another database
     cache.failure === undefined &&
     (farm.deletionAtMs === undefined || cache.atMs >= (state.memory.deletingSinceMs ?? Infinity)) && // a release rests on a later read
     clock.monotonic() - cache.atMs < options.resyncMs;
   if (isFresh) return { table: { kind: "read", read: cache.read, facts: cache.facts }, database };
+  if (state.isReading) {
+    // Once without it, so that gates and status do not wait for a database that takes every pass its whole time.
+    state.isReading = false;
+    state.table = failed(cache, passTimedOut, { farm, forcedBy, nowMs: clock.monotonic() });
+    return unavailable(passTimedOut);
+  }
+  state.isReading = true;
   try {
     const facts = await database.facts(signal);
     const read = await database.read(signal);
-    notePings(state, read, materialChanged ? "another" : "same");
-    if (materialChanged) forgetDatabase(state);
+    state.isReading = false;
+    notePings(state, read);
     const { missedPings } = cache;
     state.table = {
       read,
@@ -202,23 +210,34 @@ async function readTable(
   } catch (error) {
     signal.throwIfAborted();
     if (!isDatabaseFailure(error)) throw error;
+    state.isReading = false;
     state.table = failed(cache, error.problem, { farm, forcedBy, nowMs: clock.monotonic() });
     return unavailable(error.problem);
   }
 }
 
-/** What is remembered by ServerID says nothing of another database's rows. */
+/** What is remembered by ServerID says nothing of another database's rows, whether or not that one can be read. */
 function forgetDatabase(state: FarmState): void {
-  state.memory = { ...state.memory, users: emptyMemory.users };
+  const { pingAfterMs: _arrived, ...memory } = state.memory;
+  state.memory = { ...memory, users: emptyMemory.users };
   state.removals = new Map();
+  state.sweeps = [];
+  const { read: _before, ...table } = state.table;
+  state.table = { ...table, dirty: true };
 }
 
-/** Pings of two reads say something only where both are of one database. */
-function notePings(state: FarmState, { pings }: TableRead, database: "same" | "another"): void {
-  const { pingAfterMs, ...memory } = state.memory;
+const passTimedOut: DatabaseProblem = {
+  kind: "unreachable",
+  reason: "Timeout",
+  message: "The database took the whole time of a pass and did not answer; it is asked again.",
+  stalled: false,
+};
+
+/** When pings arrived, as the last two reads that differ show. */
+function notePings(state: FarmState, { pings }: TableRead): void {
   const { read: before, atMs } = state.table;
-  const arrivedMs = database === "another" ? undefined : (arrivedAfterMs({ pings: before?.pings, atMs }, pings) ?? pingAfterMs);
-  state.memory = { ...memory, ...(arrivedMs !== undefined && { pingAfterMs: arrivedMs }) };
+  const arrivedMs = arrivedAfterMs({ pings: before?.pings, atMs }, pings);
+  if (arrivedMs !== undefined) state.memory = { ...state.memory, pingAfterMs: arrivedMs };
 }
 
 /** The database was not asked: what it failed with before does not say any more when to look again. */

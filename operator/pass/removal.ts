@@ -18,8 +18,6 @@ const firstRequests = 2;
 /** A long removal leaves others four times the time that its request took, but no less than this. */
 const pauseFactor = 4;
 const shortestPauseMs = 100;
-/** While its end is not known. */
-const retryMs = 1_000;
 const tellEveryMs = 60_000;
 
 export interface Asked {
@@ -28,12 +26,19 @@ export interface Asked {
 }
 
 const keyOf = (row: ServerRow): RowKey => rowKey(stored(row));
-const isLong = ({ state }: Pass, row: ServerRow): boolean => state.removals.get(keyOf(row))?.toldMs !== undefined;
+const isLong = ({ state }: Pass, row: ServerRow): boolean => state.removals.get(keyOf(row))?.isLong === true;
 
-/** Those that may be asked for now. A pass that comes between two pieces of a long removal, for a pod's sake, leaves it alone. */
+/**
+ * Those that may be asked for now: of the long ones that which was not asked for longest, and none in a pass that comes between two pieces, for
+ * a pod's sake.
+ */
 export function dueRemovals(pass: Pass, removals: readonly Removal[]): readonly Removal[] {
-  return pass.clock.monotonic() >= pass.state.drainAtMs ? removals : removals.filter(({ row }) => !isLong(pass, row));
+  const [next] = removals.filter(({ row }) => isLong(pass, row)).toSorted((a, b) => lastAskedMs(pass, a) - lastAskedMs(pass, b));
+  const isDue = pass.clock.monotonic() >= pass.state.drainAtMs;
+  return removals.filter((removal) => !isLong(pass, removal.row) || (isDue && removal === next));
 }
+
+const lastAskedMs = ({ state }: Pass, { row }: Removal): Milliseconds => state.removals.get(keyOf(row))?.askedMs ?? -Infinity;
 
 /** When the next piece of the long ones among these is due; undefined: none is long. */
 export function drainsAfterMs(pass: Pass, removals: readonly Removal[]): Milliseconds | undefined {
@@ -59,32 +64,46 @@ export function forgetUnwanted(state: FarmState, wanted: readonly Removal[]): vo
 
 /** `asked` grows with each answer, so that it tells what went also when a later request fails. */
 export async function remove(pass: Pass, confirmed: readonly ConfirmedGone[], asked: Asked): Promise<void> {
-  const [long] = confirmed.filter(({ row }) => isLong(pass, row)).toSorted((a, b) => lastAskedMs(pass, a) - lastAskedMs(pass, b));
-  const others = confirmed.filter(({ row }) => !isLong(pass, row));
+  const long = confirmed.filter(({ row }) => isLong(pass, row));
+  const others = confirmed.filter((one) => !long.includes(one));
   await ask(pass, others, firstRequests, asked);
-  if (long !== undefined) await ask(pass, [long], 1, asked);
+  await ask(pass, long, 1, asked);
 }
 
-const lastAskedMs = ({ state }: Pass, { row }: ConfirmedGone): Milliseconds => state.removals.get(keyOf(row))?.askedMs ?? -Infinity;
-
 async function ask(pass: Pass, confirmed: readonly ConfirmedGone[], most: number, asked: Asked): Promise<void> {
-  const { state, clock } = pass;
+  const { state } = pass;
   let open = confirmed;
+  let bindings = 0;
   for (let request = 0; request < most; request += 1) {
     open = open.filter((one) => isInTime(pass, one));
     if (open.length === 0) return;
     const rows = open.map(({ row }) => ({ serverID: row.serverID, name: row.name, guid: stored(row).guid, ...newestPingOf(pass, row) }));
     noteAsked(pass, open);
-    const sentMs = clock.monotonic();
-    const result = await written(pass, () => pass.database.remove(rows, pass.signal), asked.refused);
-    state.drainAtMs = clock.monotonic() + Math.max(shortestPauseMs, pauseFactor * (clock.monotonic() - sentMs));
-    addBindings(pass, open, result.bindings);
-    asked.removed.push(...noteRemoved(pass, pass.state));
+    const send = (): ReturnType<typeof pass.database.remove> => pass.database.remove(rows, pass.signal);
+    const result = await written(pass, () => (most === 1 ? thenPaused(pass, send) : send()), asked.refused);
+    bindings = result.bindings;
+    addBindings(pass, open, bindings);
+    asked.removed.push(...noteRemoved(pass, state));
     open = open.filter(({ row }) => state.removals.has(keyOf(row)));
-    if (!result.bindingsRemain || result.bindings === 0) break;
+    if (!result.bindingsRemain || bindings === 0) break;
   }
   const refused = new Set(asked.refused.map(({ name }) => name));
-  for (const { row } of open) noteLeft(pass, row, refused.has(row.name));
+  for (const { row } of open) if (!refused.has(row.name)) noteLeft(pass, row, bindings);
+}
+
+/** Whatever becomes of a piece of a long removal, the next one leaves others their time. */
+async function thenPaused<T>(pass: Pass, send: () => Promise<T>): Promise<T> {
+  const sentMs = pass.clock.monotonic();
+  try {
+    return await send();
+  } finally {
+    pauseAfter(pass, pass.clock.monotonic() - sentMs);
+  }
+}
+
+/** A farm that goes inserts nothing that could wait. */
+function pauseAfter({ state, clock, observation: { farm } }: Pass, tookMs: Milliseconds): void {
+  state.drainAtMs = clock.monotonic() + (farm.deletionAtMs === undefined ? Math.max(shortestPauseMs, pauseFactor * tookMs) : 0);
 }
 
 /** Before the answer, which may be lost. */
@@ -99,7 +118,6 @@ function noteAsked(pass: Pass, open: readonly ConfirmedGone[]): void {
     return [keyOf(gone.row), { bindings: 0, ...before, gone, goneMs, askedMs: nowMs }];
   });
   state.removals = new Map([...state.removals, ...asked]);
-  state.drainAtMs = nowMs + retryMs;
   const missing = open.filter(({ evidence }) => evidence === "missing").map(({ row }) => [row.serverID, nowMs] as const);
   state.memory = {
     ...state.memory,
@@ -123,9 +141,12 @@ function addBindings({ state }: Pass, open: readonly ConfirmedGone[], count: num
  */
 export function noteRemoved(options: Pick<Pass, "clock" | "log" | "metrics" | "identity">, state: FarmState): readonly ConfirmedGone[] {
   const { read, facts } = state.table;
-  if (read === undefined || state.removals.size === 0) return [];
+  if (read === undefined || read.truncated || state.removals.size === 0) return [];
   const now = new Map(read.rows.map((row) => [row.serverID, keyOf(row)]));
   const gone = [...state.removals.values()].filter(({ gone: { row } }) => !now.has(row.serverID));
+  for (const [key, { gone: removal }] of state.removals)
+    if (now.has(removal.row.serverID) && now.get(removal.row.serverID) !== key)
+      options.log.info("The server's row is another pod's by now; it stays", { server: removal.row.name, serverID: removal.row.serverID });
   state.removals = new Map(
     [...state.removals].filter(
       ([
@@ -150,20 +171,23 @@ export function noteRemoved(options: Pick<Pass, "clock" | "log" | "metrics" | "i
   return gone.map((removal) => removal.gone);
 }
 
-/** A row that is still there: for its bindings, or because of what happened to it meanwhile. */
-function noteLeft({ state, clock, log }: Pass, row: ServerRow, isRefused: boolean): void {
+/** A row that is still there: for its bindings, or because of what happened to it meanwhile. `bindings`: of the last request. */
+function noteLeft(pass: Pass, row: ServerRow, bindings: number): void {
+  const { state, clock, log } = pass;
   const removal = state.removals.get(keyOf(row));
   if (removal === undefined) return;
   const about = { server: row.name, serverID: row.serverID, bindings: removal.bindings };
-  if (isRefused || removal.bindings === 0) {
-    if (!isRefused) log.info("The server's row stays for now: it was used while it was to be removed", about);
+  if (bindings === 0) {
+    log.info("The server's row stays for now: it was used while it was to be removed", about);
     forget(state, new Set([keyOf(row)]));
     return;
   }
+  if (removal.isLong !== true) pauseAfter(pass, 0);
   const nowMs = clock.monotonic();
-  const isTold = removal.toldMs !== undefined && nowMs - removal.toldMs < tellEveryMs;
+  // Only what was asked for alone is known to be long: what is left of a company may go with the next request.
+  const isTold = removal.isLong !== true || nowMs - (removal.toldMs ?? -Infinity) < tellEveryMs;
   if (!isTold) log.info("Deleting the bindings of a server that goes, some at a time; its row goes last", about);
-  state.removals = new Map([...state.removals, [keyOf(row), { ...removal, toldMs: isTold ? removal.toldMs : nowMs }]]);
+  state.removals = new Map([...state.removals, [keyOf(row), { ...removal, isLong: true, ...(!isTold && { toldMs: nowMs }) }]]);
 }
 
 /** From now on a new ping of what is asked to go says that somebody uses it: then it must be silent for long first. */

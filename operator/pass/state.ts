@@ -23,6 +23,8 @@ export interface FarmState {
   fruitless: number;
   /** A pass began and did not come as far as the gates: its time was over, or it failed. */
   isCut: boolean;
+  /** The rows were being read, and no answer or error came yet: where a pass begins so, its predecessor's whole time went into that. */
+  isReading: boolean;
   /** Passes in a row that ended because the object had changed meanwhile. */
   lostRaces: number;
   lastChangeWallMs?: Milliseconds;
@@ -54,7 +56,9 @@ export interface OpenRemoval {
   readonly askedMs: Milliseconds;
   /** Deleted so far, with those of rows that were removed in the same requests. */
   readonly bindings: number;
-  /** Of a long one, which goes a piece at a time: when it was last told how far it is. */
+  /** It goes alone and a piece at a time. */
+  readonly isLong?: true;
+  /** When it was last told how far it is. */
   readonly toldMs?: Milliseconds;
 }
 
@@ -97,6 +101,7 @@ export const newState = (nowMs: Milliseconds): FarmState => ({
   lastWriteMs: -Infinity,
   fruitless: 0,
   isCut: false,
+  isReading: false,
   lostRaces: 0,
   status: { atMs: -Infinity },
   told: new Map(),

@@ -15,10 +15,10 @@ export async function sweepRemoved(log: Logger, database: FarmDatabase | undefin
       signal,
     );
   } catch (error) {
-    signal.throwIfAborted();
     const again = due.filter(({ left, isAgain }) => left === 1 && isAgain !== true).map((one) => ({ ...one, isAgain: true }));
     state.sweeps = [...state.sweeps, ...again];
-    const next = again.length > 0 ? "the next pass tries again" : "they do no harm and stay";
+    signal.throwIfAborted();
+    const next = state.sweeps.length > 0 ? "the next pass tries again" : "they do no harm and stay";
     log.warn(`Could not sweep the monitoring, log and search rows of removed servers; ${next}`, { error });
   }
 }

@@ -109,7 +109,7 @@ withFaults("while a dead server's bindings are being deleted", () => {
     expect(await place.rig.count("CMS_WebFarmTask")).toBe(tasks);
     expect(told(world, "long")).toEqual([
       ["Removing the server of a pod that is gone", undefined],
-      ["Deleting the bindings of a server that goes, some at a time; its row goes last", 4_000],
+      ["Deleting the bindings of a server that goes, some at a time; its row goes last", 6_000],
       ["Removed the server of a pod that is gone", 17_000],
     ]);
   });
@@ -128,6 +128,47 @@ withFaults("while a dead server's bindings are being deleted", () => {
     await world.pass();
     expect([asked(place, from), await bindingCount(place)]).toEqual([["register", "remove"], left - 3]);
     expect(await names(place)).toEqual(["fresh", "long"]);
+  });
+
+  test("removals of others that come all the time do not hold it up", async () => {
+    const place = await openPlace();
+    const short = ["a", "b", "c", "d", "e", "f"];
+    const world = await registered(place, { long: 9_000, ...Object.fromEntries(short.map((name) => [name, 1])) });
+    world.put(endedOf("long"));
+    await world.pass();
+    const left = await bindingCount(place);
+    for (const name of short) {
+      world.clock.jump(60); // less than a pause
+      world.put(endedOf(name));
+      await world.pass();
+    }
+    expect(await bindingCount(place)).toBeLessThanOrEqual(left - short.length - 2 * 2_000);
+  });
+
+  test("an insert that fails meanwhile is tried again after a second, and so is the drain", async () => {
+    const place = await openPlace();
+    const world = await registered(place, { long: 25_000 });
+    world.put(endedOf("long"));
+    for (let passes = 0; passes < 7; passes += 1) {
+      await world.pass();
+      world.clock.jump(pauseMs);
+    }
+    world.put(named("fresh"));
+    place.rig.faults.fail(isRegister, { number: 1_222, message: "Lock request time out period exceeded." });
+    const result = await world.pass();
+    expect(await names(place)).toEqual(["long"]);
+    // As the queue's backoff goes when it failed, or by the pass's own wait.
+    const afterMs = result.kind === "again" ? result.afterMs : result.kind === "failed" ? (result.retryAfterMs ?? 0) : Infinity;
+    expect(afterMs).toBeLessThanOrEqual(1_000);
+  });
+
+  test("a WebFarm that is deleted does not pause: nobody inserts any more", async () => {
+    const place = await openPlace();
+    const world = await registered(place, { long: 9_000 });
+    world.put(endedOf("long"));
+    world.change({ deletionAtMs: world.clock.now(), generation: 2 });
+    await world.pass();
+    expect(await world.pass()).toMatchObject({ kind: "again", afterMs: 0 });
   });
 
   test("a pod that lives under its name by now, as only the API server knows, is waited for and not asked about without end", async () => {

@@ -75,6 +75,47 @@ test("what another database does not have was not removed from it", async () => 
   expect([told(world), world.evidence, world.count("sweep")]).toEqual([{ asked: 1, done: 0 }, [], 0]);
 });
 
+test("nor was it where the other database could not be read at first", async () => {
+  const world = await registered();
+  world.put(gone);
+  world.faults.set("remove", { when: "before", error: new FakeDatabaseError() });
+  await world.pass();
+  world.faults.clear();
+  world.rows = [];
+  world.secrets.set("kentico", { CMSConnectionString: "Server=other;Password=hush" });
+  world.respec({});
+  world.faults.set("facts", { when: "before", error: new FakeDatabaseError() });
+  await world.settle(5_000);
+  world.faults.clear();
+  await world.settle(60_000);
+  expect([told(world), world.evidence, world.count("sweep")]).toEqual([{ asked: 1, done: 0 }, [], 0]);
+});
+
+test("an API server that does not answer in between changes nothing of what is told", async () => {
+  const world = await registered();
+  world.put(gone);
+  const [row] = world.rows;
+  world.faults.set("remove", { when: "before", error: new FakeDatabaseError() });
+  await world.pass();
+  world.faults.set("livePod", { when: "before", error: new Error("500") });
+  await world.settle(5_000);
+  world.rows = world.rows.filter((one) => one !== row); // only now it executes
+  world.clock.jump(31_000);
+  await world.pass();
+  expect([world.rows.length, told(world), world.evidence]).toEqual([0, { asked: 1, done: 1 }, ["ended"]]);
+});
+
+test("a row that the server refuses to delete is told as being removed once, however often it is tried", async () => {
+  const world = await registered();
+  world.put(gone);
+  world.refusedRows.add(name);
+  await world.settle(300_000);
+  expect([world.rows.length, told(world)]).toEqual([1, { asked: 1, done: 0 }]);
+  world.refusedRows.clear();
+  await world.settle(120_000);
+  expect([world.rows.length, told(world)]).toEqual([0, { asked: 1, done: 1 }]);
+});
+
 test("a sweep that failed is tried once more, and not for ever", async () => {
   const world = await registered();
   world.put(gone);
