@@ -143,20 +143,14 @@ export function noteRemoved(options: Pick<Pass, "clock" | "log" | "metrics" | "i
   const { read, facts } = state.table;
   if (read === undefined || read.truncated || state.removals.size === 0) return [];
   const now = new Map(read.rows.map((row) => [row.serverID, keyOf(row)]));
-  const gone = [...state.removals.values()].filter(({ gone: { row } }) => !now.has(row.serverID));
-  for (const [key, { gone: removal }] of state.removals)
-    if (now.has(removal.row.serverID) && now.get(removal.row.serverID) !== key)
-      options.log.info("The server's row is another pod's by now; it stays", { server: removal.row.name, serverID: removal.row.serverID });
-  state.removals = new Map(
-    [...state.removals].filter(
-      ([
-        key,
-        {
-          gone: { row },
-        },
-      ]) => now.get(row.serverID) === key,
-    ),
-  );
+  const ended = [...state.removals].filter(([key, { gone: of }]) => now.get(of.row.serverID) !== key);
+  forget(state, new Set(ended.map(([key]) => key)));
+  const gone: OpenRemoval[] = [];
+  for (const [, removal] of ended) {
+    const { name, serverID } = removal.gone.row;
+    if (now.has(serverID)) options.log.info("The server's row is another pod's by now; it stays", { server: name, serverID });
+    else gone.push(removal);
+  }
   for (const removal of gone) {
     const { evidence } = removal.gone;
     const seconds = (options.clock.monotonic() - removal.goneMs) / 1000;

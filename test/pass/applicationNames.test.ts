@@ -41,6 +41,15 @@ async function begin(of = a): Promise<void> {
   expect(isWrittenDownAs()).toBe(of.uid);
 }
 
+/** Pod a ends in the sight of the operator, and b uses its row: the status cannot be written, so that stands nowhere. */
+async function handedOnUnwritten(): Promise<void> {
+  await begin();
+  statusFails();
+  ends();
+  world.put(b);
+  await world.settle(5_000);
+}
+
 /** The process that nobody sees goes on for so long, and the row with it; then it ends, and the row goes when nothing was heard for long enough. */
 async function livesOn(seconds: number): Promise<void> {
   world.faults.clear();
@@ -68,33 +77,21 @@ describe.each([true, false])("in a database whose servers ping: %s", (hasPings) 
   });
 
   test("another operator takes over that saw the first pod end and was not told that the next one used its row", async () => {
-    await begin();
-    statusFails();
-    ends();
-    world.put(b);
-    await world.settle(5_000);
+    await handedOnUnwritten();
     world.delete(b, "listed");
     world.takeOver();
     await livesOn(longest);
   });
 
   test("another operator takes over when the next pod was deleted by force before it could write anything down", async () => {
-    await begin();
-    statusFails();
-    ends();
-    world.put(b);
-    await world.settle(5_000);
+    await handedOnUnwritten();
     world.delete(b);
     world.takeOver();
     await livesOn(longest);
   });
 
   test("the operator is started anew after both pods have gone", async () => {
-    await begin();
-    statusFails();
-    ends();
-    world.put(b);
-    await world.settle(5_000);
+    await handedOnUnwritten();
     world.delete(b, "listed");
     world.restart();
     await livesOn(longest);

@@ -17,6 +17,23 @@ async function registered(): Promise<FakeWorld> {
   return world;
 }
 
+/** Its pod ends, and the request to remove its row never arrives. */
+async function askedInVain(): Promise<FakeWorld> {
+  const world = await registered();
+  world.put(gone);
+  world.faults.set("remove", { when: "before", error: new FakeDatabaseError() });
+  await world.pass();
+  return world;
+}
+
+/** The Secret names another database, which has no rows. */
+function nameAnotherDatabase(world: FakeWorld): void {
+  world.faults.clear();
+  world.rows = [];
+  world.secrets.set("kentico", { CMSConnectionString: "Server=other;Password=hush" });
+  world.respec({}); // as a person who asks for a pass
+}
+
 const messages = ({ log }: FakeWorld, part: string): number => log.lines.filter(({ message }) => message.includes(part)).length;
 const told = (world: FakeWorld): { readonly asked: number; readonly done: number } => ({
   asked: messages(world, "Removing the server"),
@@ -36,10 +53,7 @@ test("a row that went although the answer was lost is told as removed by the pas
 });
 
 test("a request that never arrived is sent again and told as one removal", async () => {
-  const world = await registered();
-  world.put(gone);
-  world.faults.set("remove", { when: "before", error: new FakeDatabaseError() });
-  await world.pass();
+  const world = await askedInVain();
   world.clock.jump(1_000);
   await world.pass();
   world.faults.clear();
@@ -49,10 +63,7 @@ test("a request that never arrived is sent again and told as one removal", async
 });
 
 test("a row that is another pod's by the time that the answer is lost is not told as removed", async () => {
-  const world = await registered();
-  world.put(gone);
-  world.faults.set("remove", { when: "before", error: new FakeDatabaseError() });
-  await world.pass();
+  const world = await askedInVain();
   world.faults.clear();
   const [row] = world.rows;
   expect(row).toBeDefined();
@@ -63,27 +74,15 @@ test("a row that is another pod's by the time that the answer is lost is not tol
 });
 
 test("what another database does not have was not removed from it", async () => {
-  const world = await registered();
-  world.put(gone);
-  world.faults.set("remove", { when: "before", error: new FakeDatabaseError() });
-  await world.pass();
-  world.faults.clear();
-  world.rows = [];
-  world.secrets.set("kentico", { CMSConnectionString: "Server=other;Password=hush" });
-  world.respec({}); // as a person who asks for a pass
+  const world = await askedInVain();
+  nameAnotherDatabase(world);
   await world.settle(60_000);
   expect([told(world), world.evidence, world.count("sweep")]).toEqual([{ asked: 1, done: 0 }, [], 0]);
 });
 
 test("nor was it where the other database could not be read at first", async () => {
-  const world = await registered();
-  world.put(gone);
-  world.faults.set("remove", { when: "before", error: new FakeDatabaseError() });
-  await world.pass();
-  world.faults.clear();
-  world.rows = [];
-  world.secrets.set("kentico", { CMSConnectionString: "Server=other;Password=hush" });
-  world.respec({});
+  const world = await askedInVain();
+  nameAnotherDatabase(world);
   world.faults.set("facts", { when: "before", error: new FakeDatabaseError() });
   await world.settle(5_000);
   world.faults.clear();
@@ -92,11 +91,8 @@ test("nor was it where the other database could not be read at first", async () 
 });
 
 test("an API server that does not answer in between changes nothing of what is told", async () => {
-  const world = await registered();
-  world.put(gone);
+  const world = await askedInVain();
   const [row] = world.rows;
-  world.faults.set("remove", { when: "before", error: new FakeDatabaseError() });
-  await world.pass();
   world.faults.set("livePod", { when: "before", error: new Error("500") });
   await world.settle(5_000);
   world.rows = world.rows.filter((one) => one !== row); // only now it executes
