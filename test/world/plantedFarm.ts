@@ -57,7 +57,7 @@ export async function plantFarm(world: FarmWorld, options: PlantOptions): Promis
   };
   const until = (what: string, wanted: () => Promise<boolean> | boolean, untilOptions: UntilOptions = {}): Promise<void> =>
     world.until(`${name}: ${what}`, wanted, {
-      timeoutMs: 30_000,
+      timeoutMs: 90_000,
       seen: async () => ({
         rows: await rows(),
         pods: await pods(),

@@ -118,7 +118,7 @@ async function createShopFarm(world: FarmWorld, options: ShopFarmOptions): Promi
   const witness = startWitness({ rows, pods, isRowOf });
   const waited = (what: string, condition: () => Promise<boolean> | boolean, untilOptions: UntilOptions = {}): Promise<void> =>
     until(`${name}: ${what}`, condition, {
-      ...{ everyMs: 100, timeoutMs: 45_000 },
+      ...{ everyMs: 100, timeoutMs: 90_000 },
       seen: async () => ({
         rows: await rows(),
         pods: await pods(),
