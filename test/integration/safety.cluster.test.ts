@@ -1,6 +1,7 @@
 // What must not happen whatever goes wrong, on a real control plane: foreign rows, statements that run late or lose their answer, a database
 // that is away, two WebFarms or two operators that want the same pods, and a farm in which nothing happens.
 
+import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, expect, it } from "@jest/globals";
 import type { SharedCluster } from "../cluster/shared.ts";
 import { connectCluster } from "../cluster/shared.ts";
@@ -14,7 +15,7 @@ import { openShopDatabase, story } from "../world/shopFarm.ts";
 import type { ShopFarm } from "../world/shopFarm.ts";
 import { isRowOf } from "../world/wholeRow.ts";
 
-const limitMs = 110_000;
+const limitMs = 240_000;
 /** A real server has no fault script and no record of what arrived. */
 const itWithFaults = asksRealServer() ? it.skip : it.concurrent;
 const operators = /^webfarm-operator/;
@@ -58,22 +59,41 @@ itWithFaults(
       );
     });
     await farm.witness.stop(); // whose statements are no silence
-    const before = await versions(quiet, farm);
-    const faults = faultsOf(farm);
-    faults.forget();
-    const sent = (): readonly { readonly at: number; readonly text: string }[] =>
-      faults.statements.filter(({ applicationName }) => operators.test(applicationName));
-    await farm.until("the rows were read twice", () => sent().length >= 2, { timeoutMs: 70_000, everyMs: 500 });
-    const [first, second] = sent();
-    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(25_000);
-    for (const { text } of sent()) expect(text).not.toMatch(/INSERT|UPDATE [a-z]|DELETE/);
-    expect(await versions(quiet, farm)).toEqual(before);
+    let seen = await twoReads(quiet, farm);
+    // What the last change brought besides the status, such as an event, may still have been under way.
+    for (let look = 2; look <= 3 && !isDeepStrictEqual(seen, silence); look += 1) seen = await twoReads(quiet, farm);
+    expect(seen).toEqual(silence);
   }),
   limitMs,
 );
 
-/** Everything that a write would change. */
-async function versions(of: FarmWorld, farm: ShopFarm): Promise<unknown> {
+interface Silence {
+  readonly isOnceIn30Seconds: boolean;
+  readonly writes: readonly string[];
+  readonly changed: readonly string[];
+}
+
+const silence: Silence = { isOnceIn30Seconds: true, writes: [], changed: [] };
+
+/** What happened from now to the operator's second statement: its writes, and the objects and rows that are there after it only. */
+async function twoReads(of: FarmWorld, farm: ShopFarm): Promise<Silence> {
+  const faults = faultsOf(farm);
+  const before = new Set(await versions(of, farm));
+  faults.forget();
+  const sent = (): readonly { readonly at: number; readonly text: string }[] =>
+    faults.statements.filter(({ applicationName }) => operators.test(applicationName));
+  await farm.until("the rows were read twice", () => sent().length >= 2, { timeoutMs: 90_000, everyMs: 500 });
+  const after = await versions(of, farm);
+  const [first, second] = sent();
+  return {
+    isOnceIn30Seconds: (second?.at ?? 0) - (first?.at ?? 0) > 25_000,
+    writes: sent().flatMap(({ text }) => (/INSERT|UPDATE [a-z]|DELETE/.test(text) ? [text] : [])),
+    changed: after.filter((version) => !before.has(version)),
+  };
+}
+
+/** Everything that a write would change: all objects with their versions, and all rows. */
+async function versions(of: FarmWorld, farm: ShopFarm): Promise<readonly string[]> {
   const read = apiReads(of.cluster);
   const paths = [
     `/apis/webfarm.dev/v1alpha1/namespaces/${of.namespace}/webfarms`,
@@ -82,7 +102,7 @@ async function versions(of: FarmWorld, farm: ShopFarm): Promise<unknown> {
   ];
   const lists = (await Promise.all(paths.map(read))) as { items: { metadata: { name: string; resourceVersion: string } }[] }[];
   const objects = lists.flatMap(({ items }) => items.map(({ metadata }) => `${metadata.name}@${metadata.resourceVersion}`));
-  return { objects, rows: await farm.rows() };
+  return [...objects, ...(await farm.rows()).map((row) => JSON.stringify(row))];
 }
 
 it.concurrent(
@@ -110,7 +130,7 @@ it.concurrent(
     expect((await farm.status()).foreign).toBe(3);
     expect(await foreignRows()).toEqual(before);
     await farm.witness.stop(); // RemoveAll is to remove the rows of living pods too
-    await world.kubectl("delete", "wf", "guarded", "--timeout=25s");
+    await world.kubectl("delete", "wf", "guarded", "--timeout=60s");
     expect(await farm.rows()).toEqual(before);
   }),
   limitMs,
@@ -122,13 +142,14 @@ it.concurrent(
     const foreign = [{ name: "taken-0", guid: "3f2504e0-4f89-41d3-9a0c-0305e82c3302" }];
     const farm = await open(world, {
       ...{ name: "taken", kind: "StatefulSet", replicas: 1, foreign },
-      spec: { readinessGate: { failOpenSeconds: 4 } },
+      spec: { readinessGate: { failOpenSeconds: 600 } },
     });
     const before = await farm.rows();
     await farm.until("the conflict is told", async () => (await farm.server("taken-0"))?.reason === "ForeignRow");
     expect(await world.condition("OwnershipConflict", "taken")).toBe("True/ForeignRow");
     expect(await farm.status()).toMatchObject({ desired: 1, registered: 0, foreign: 1 });
     await farm.until("only the gate is shut", async () => (await farm.alive()).every(({ waitsForGate }) => waitsForGate));
+    await failOpenAfter(farm, 4);
     await farm.until("the gate opens", async () => (await farm.alive()).every(({ ready }) => ready));
     expect((await farm.alive()).map(({ gate }) => gate)).toEqual(["FailOpen"]);
     expect(await farm.rows()).toEqual(before);
@@ -143,6 +164,10 @@ it.concurrent(
   }),
   limitMs,
 );
+
+async function failOpenAfter({ name }: ShopFarm, failOpenSeconds: number): Promise<void> {
+  await world.kubectl("patch", "wf", name, "--type=merge", "-p", JSON.stringify({ spec: { readinessGate: { failOpenSeconds } } }));
+}
 
 itWithFaults(
   "lets a removal that runs late match nothing: the next pod of the name was registered meanwhile by another operator",
@@ -188,11 +213,13 @@ itWithFaults(
     });
     expect(await farm.rows()).toEqual([]);
 
+    const removal = faults.hold(/DELETE s FROM/, { applicationName: operators });
     late.release();
     await late.finished;
     const rows = await farm.rows();
     expect(pods.map((pod) => rows.some((row) => isRowOf(pod, row)))).toEqual([true]);
-    await world.kubectl("annotate", "wf", "afterwards", "webfarm.dev/reconcile-at=now");
+    removal.release();
+    await farm.nudge();
     await farm.until("its row has gone", async () => (await farm.rows()).length === 0);
     await farm.until("the farm is in order", async () => (await world.condition("Synced", farm.name)) === "True/UpToDate");
   }),
@@ -230,8 +257,9 @@ itWithFaults(
 itWithFaults(
   "removes nothing and lets a rollout finish while the database is away, and repairs the rows by itself when it is back",
   story(async (open) => {
-    const farm = await open(world, { name: "away", replicas: 2, spec: { readinessGate: { failOpenSeconds: 3 } } });
+    const farm = await open(world, { name: "away", replicas: 2 });
     await farm.settled(2);
+    await failOpenAfter(farm, 3);
     const before = await farm.rows();
     const faults = faultsOf(farm);
     const cut = faults.dropBefore(/./, { applicationName: operators, times: Infinity });
@@ -251,7 +279,10 @@ itWithFaults(
     // Both serve already and restart when they find a row: one after the other.
     await farm.until("the old rows have gone and the first pod has its own", async () => (await registeredPods(farm)).length === 1);
     const [first = ""] = await registeredPods(farm);
-    expect((await farm.status()).servers?.map(({ reason }) => reason).toSorted()).toEqual(["LateRegistration", "Registered"]);
+    await farm.until("the status says so of each", async () => {
+      const reasons = (await farm.status()).servers?.map(({ reason }) => reason).toSorted();
+      return isDeepStrictEqual(reasons, ["LateRegistration", "Registered"]);
+    });
     await farm.annotate(first, "kubelet.test/behave=crash");
     await farm.until("the second pod has its row", async () => (await registeredPods(farm)).length === 2);
     await farm.until("it says that all is well", async () => (await world.condition("Ready", "away")) === "True/Ready");
@@ -328,16 +359,13 @@ it.concurrent(
       return (metrics) =>
         metrics.includes(`${state}"Registered"} ${registered}\n`) && !new RegExp(`${state}"Conflict"} [1-9]`).test(metrics);
     };
-    // Sooner than the 30 s after which a refused write is tried again: nothing was refused.
-    for (const operator of [one, other])
-      await set.until(
-        "each of the two sees all in order",
-        async () => {
-          const metrics = await operator.metrics();
-          return inOrder("pods", 3)(metrics) && inOrder("set", 1)(metrics);
-        },
-        { timeoutMs: 10_000 },
-      );
+    for (const operator of [one, other]) {
+      await set.until("each of the two sees all in order", async () => {
+        const metrics = await operator.metrics();
+        return inOrder("pods", 3)(metrics) && inOrder("set", 1)(metrics);
+      });
+      expect(operator.lines.filter(({ level }) => level === "warn" || level === "error")).toEqual([]); // nothing was refused
+    }
     await one.kill();
   }),
   limitMs,
