@@ -14,7 +14,8 @@ export interface ApiAnswer {
   readonly text: string;
 }
 
-const timeoutMs = 10_000;
+/** No answer at all: a busy machine takes its time. */
+const timeoutMs = 60_000;
 
 /** Rejects only where no answer came; a refusal is an answer. */
 export async function apiRequest(access: ApiAccess, call: { method: "GET" | "POST"; path: string; body?: unknown }): Promise<ApiAnswer> {

@@ -25,7 +25,7 @@ export interface ClusterOptions {
   readonly components?: "everything" | "apiserver";
   /** Nodes named node-1, node-2, …; default 3. */
   readonly nodes?: number;
-  /** Until everything is ready; default 60,000. */
+  /** Until everything is ready; default 180,000. */
   readonly timeoutMs?: number;
 }
 
@@ -48,7 +48,7 @@ export interface TestCluster extends ClusterConnection, AsyncDisposable {
 
 const controllersAndKubelets = ["kube-controller-manager", "kube-scheduler", "kwok"] as const;
 const startsBeforeGivingUp = 3;
-const restartMs = 30_000;
+const restartMs = 180_000;
 
 /** Resolves when the nodes are Ready and pods can be created; rejects with the end of the log that explains it. */
 export async function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
@@ -67,7 +67,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
 async function start(options: ClusterOptions, programs: Readonly<Record<Component, string>>): Promise<TestCluster> {
   const directory = await newDirectory();
   const everything = (options.components ?? "everything") === "everything";
-  const deadline = Date.now() + (options.timeoutMs ?? 60_000);
+  const deadline = Date.now() + (options.timeoutMs ?? 180_000);
   const layout = layOut(directory, await freePorts());
   const access: ApiAccess = { url: layout.url, directory, token: layout.tokens.admin };
   const launch = launcher(layout, programs, everything ? "running" : "absent");

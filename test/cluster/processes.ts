@@ -9,7 +9,7 @@ export interface ProcessIdentity {
   readonly startTime: string;
 }
 
-const endMs = 5_000;
+const endMs = 60_000;
 
 /** Undefined where there is no such process, or only its zombie. */
 export function identify(pid: number): ProcessIdentity | undefined {

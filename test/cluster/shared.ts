@@ -30,7 +30,7 @@ function shared(cluster: ClusterConnection, release: () => Promise<void>): Share
       const name = `test-${randomBytes(5).toString("hex")}`;
       await cluster.kubectl(["create", "namespace", name]);
       made.push(name);
-      await cluster.kubectl(["wait", "--for=create", "serviceaccount/default", "--namespace", name, "--timeout=30s"]);
+      await cluster.kubectl(["wait", "--for=create", "serviceaccount/default", "--namespace", name, "--timeout=120s"]);
       return name;
     },
     close: async () => {

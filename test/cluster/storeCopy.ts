@@ -6,7 +6,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { isStopped, kill } from "./processes.ts";
 import type { ProcessIdentity } from "./processes.ts";
 
-const stopMs = 5_000;
+const stopMs = 60_000;
 
 export const dataOf = (directory: string): string => join(directory, "etcd");
 const copyOf = (directory: string): string => join(directory, "etcd-saved");

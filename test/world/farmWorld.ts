@@ -89,8 +89,8 @@ async function ensureChart(cluster: SharedCluster): Promise<void> {
   );
   if (isFirst)
     await cluster.helm(["install", release, "charts/webfarm-operator", "--namespace", releaseNamespace, "--set", "crds.enabled=true"]);
-  await cluster.kubectl(["wait", "--for=create", `deployment/${release}`, "-n", releaseNamespace, "--timeout=60s"]);
-  await cluster.kubectl(["wait", "--for=condition=Established", "crd/webfarms.webfarm.dev", "--timeout=60s"]);
+  await cluster.kubectl(["wait", "--for=create", `deployment/${release}`, "-n", releaseNamespace, "--timeout=180s"]);
+  await cluster.kubectl(["wait", "--for=condition=Established", "crd/webfarms.webfarm.dev", "--timeout=180s"]);
 }
 
 export async function createFarmWorld(options: FarmWorldOptions = {}): Promise<FarmWorld> {
