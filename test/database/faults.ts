@@ -11,6 +11,10 @@ export interface ArrivedStatement {
   readonly kind: SqlRequest["kind"];
   readonly parameters: readonly Parameter[];
   readonly applicationName: string;
+  /** Whose login it is. */
+  readonly user: string;
+  /** Of the client. */
+  readonly processId: number | undefined;
   readonly sessionId: number;
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -90,6 +94,8 @@ export interface Faults {
   readonly statements: readonly ArrivedStatement[];
   /** As they are now. `roundTrips`: requests since the start, each answered once. `sessions`: those that are open. */
   readonly counts: { readonly roundTrips: number; readonly logins: number; readonly refusedLogins: number; readonly sessions: number };
+  /** How many of those that are open are this process's. */
+  sessionsOf(processId: number): number;
   /** Empties `statements` and sets all counts but `sessions` to 0. */
   forget(): void;
 }
@@ -114,7 +120,7 @@ export function createFaults(engine: Engine, listener: Listener): FaultScript {
   const rules = createRules();
   const loginRules = createRules();
   const gates = new Set<Gate>();
-  const clients = new Set<Client>();
+  const clients = new Map<Client, LoginRequest>();
   const listeners = new Set<(statement: ArrivedStatement) => void>();
   const looks = new Set<(statement: ArrivedStatement) => Promise<void>>();
   const statements: ArrivedStatement[] = [];
@@ -122,9 +128,12 @@ export function createFaults(engine: Engine, listener: Listener): FaultScript {
   let isAdmitting = true;
 
   function login(request: LoginRequest, client: Client): ReturnType<Engine["login"]> {
-    const { applicationName } = request;
+    const { applicationName, user, processId } = request;
     counts.logins += 1;
-    const action = loginRules.take({ text: "", kind: "batch", applicationName, parameters: [], sessionId: 0, at: Date.now() });
+    const action = loginRules.take({
+      ...{ text: "", kind: "batch", parameters: [] },
+      ...{ applicationName, user, processId, sessionId: 0, at: Date.now() },
+    });
     const outcome =
       action?.kind === "fail"
         ? { refused: [toMessage(action.failure, `Login failed for user '${request.user}'.`)] }
@@ -134,7 +143,7 @@ export function createFaults(engine: Engine, listener: Listener): FaultScript {
       return outcome;
     }
     counts.sessions += 1;
-    clients.add(client);
+    clients.set(client, request);
     const session = scriptSession(outcome.session, {
       gates,
       arrived,
@@ -199,7 +208,7 @@ export function createFaults(engine: Engine, listener: Listener): FaultScript {
       return listener.listen();
     },
     dropSessions() {
-      for (const client of clients) client.disconnect();
+      for (const client of clients.keys()) client.disconnect();
     },
     clear: () => endAll((gate) => gate.release()),
     beforeRun(look) {
@@ -216,6 +225,7 @@ export function createFaults(engine: Engine, listener: Listener): FaultScript {
     get counts() {
       return { ...counts };
     },
+    sessionsOf: (processId) => [...clients.values()].filter((login) => login.processId === processId).length,
     forget() {
       statements.length = 0;
       Object.assign(counts, { roundTrips: 0, logins: 0, refusedLogins: 0 });

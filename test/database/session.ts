@@ -56,6 +56,8 @@ export interface LoginRequest {
   readonly database: string; // empty: the login's default
   readonly applicationName: string;
   readonly hostName: string;
+  /** Of the client, on its own host. */
+  readonly processId?: number;
   readonly readOnlyIntent: boolean;
   /** Of Microsoft Entra, in place of user and password, which are then empty. */
   readonly token?: string;

@@ -30,6 +30,7 @@ export interface OperatorProcess {
   readonly kill: () => Promise<void>;
   /** SIGTERM, resolves to the exit code. */
   readonly stop: () => Promise<number | null>;
+  /** Resolves to its exit code when all that it wrote has been read. */
   readonly exited: Promise<number | null>;
 }
 
@@ -54,7 +55,8 @@ export function startOperatorProcess(options: OperatorOptions): OperatorProcess 
     lines.push(parsed(text));
   });
   child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString("utf8")));
-  const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+  // Not "exit": what it wrote last may be still to be read then.
+  const exited = new Promise<number | null>((resolve) => child.once("close", (code) => resolve(code)));
   const port = (): unknown => lines.find(({ message }) => message === "The operator runs")?.["port"];
   const url = (): string => `http://127.0.0.1:${String(port())}`;
   const pid = child.pid;

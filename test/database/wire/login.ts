@@ -34,6 +34,7 @@ export function readLogin(data: Buffer): Login {
   return {
     request: {
       hostName: text(36).toString("utf16le"),
+      processId: data.readUInt32LE(16),
       user: text(40).toString("utf16le"),
       password: unscramble(text(44)).toString("utf16le"),
       applicationName: text(48).toString("utf16le"),

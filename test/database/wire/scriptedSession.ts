@@ -80,8 +80,8 @@ export function scriptSession(inner: Session, script: SessionScript): Session {
       return inner.database;
     },
     async run(request, signal) {
-      const { applicationName } = inner.login;
-      const statement = { ...request, applicationName, sessionId: inner.id, at: Date.now() };
+      const { applicationName, user, processId } = inner.login;
+      const statement = { ...request, applicationName, user, processId, sessionId: inner.id, at: Date.now() };
       const action = script.arrived(statement);
       await script.look(statement);
       const parts = await (action === undefined ? run(request, signal) : act(action, request, signal));

@@ -28,7 +28,7 @@ async function open(options?: ConnectOptions): Promise<sql.ConnectionPool> {
 const int = { name: "int" } as const;
 
 describe("a login", () => {
-  test("brings user, password, database, application and host", async () => {
+  test("brings user, password, database, application, host and process", async () => {
     await start();
     await open({ options: { appName: "webfarm-operator/1 shop/main", readOnlyIntent: true } });
     expect(engine.logins[0]).toEqual({
@@ -37,6 +37,7 @@ describe("a login", () => {
       database: "Kentico",
       applicationName: "webfarm-operator/1 shop/main",
       hostName: expect.stringMatching(/./),
+      processId: process.pid,
       readOnlyIntent: true,
     });
   });
