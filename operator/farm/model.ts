@@ -95,10 +95,13 @@ export interface TableRead {
   readonly rows: readonly ServerRow[];
   /** More rows than are ever read (10,000): nothing may be concluded from a row that is not here. */
   readonly truncated: boolean;
-  /** Newest ping of each ServerID, as an opaque text that changes with each ping; undefined where the table has no pings. */
+  /** Newest ping of each ServerID that has one, as an opaque text that changes with each ping; undefined where there is no table of pings. */
   readonly pings?: ReadonlyMap<number, string>;
   readonly settings?: FarmSettings; // absent in what a write reads back
 }
+
+/** The newest ping of a server that never pinged: the keys of pings begin with 1. */
+export const noPing = "0";
 
 /** What was found on connecting. */
 export interface DatabaseFacts {

@@ -113,7 +113,7 @@ export interface FarmDatabase {
     }[],
     signal: AbortSignal,
   ): Promise<WriteResult>;
-  /** With `newestPing` only while that is the newest one (as TableRead has it): a row without a mark says nothing of its process. */
+  /** With `newestPing` only while that is the newest one (as TableRead has it; `noPing`: while there is none): a row without a mark says nothing of its process. */
   remove(
     rows: readonly { readonly serverID: number; readonly name: string; readonly guid: string | null; readonly newestPing?: string }[],
     signal: AbortSignal,

@@ -6,6 +6,7 @@ import type { ConfirmedGone } from "../farm/confirm.ts";
 import { stored } from "../farm/inventory.ts";
 import { rowKey } from "../farm/memory.ts";
 import type { PingWatch, RowKey } from "../farm/memory.ts";
+import { noPing } from "../farm/model.ts";
 import type { Milliseconds, ServerRow } from "../farm/model.ts";
 import type { Removal } from "../farm/plan.ts";
 import type { FarmState, OpenRemoval } from "./state.ts";
@@ -193,8 +194,8 @@ function watched({ observation, state }: Pass, open: readonly ConfirmedGone[]): 
 /** Of a row that the application wrote: whoever uses it pings, and then it stays. */
 function newestPingOf({ observation: { farm, table } }: Pass, { serverID }: ServerRow): { readonly newestPing?: string } {
   if (farm.spec.registration !== "Application" || table.kind !== "read") return {};
-  const ping = table.read.pings?.get(serverID);
-  return ping === undefined ? {} : { newestPing: ping };
+  const { pings } = table.read;
+  return pings === undefined ? {} : { newestPing: pings.get(serverID) ?? noPing };
 }
 
 const aboutRemoval = (

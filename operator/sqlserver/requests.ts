@@ -34,7 +34,7 @@ export interface Removal {
   readonly serverID: number;
   readonly name: string;
   readonly guid: string | null; // as read
-  /** Only while this is the server's newest ping, as TableRead has it. */
+  /** Only while this is the server's newest ping, as TableRead has it; `noPing`: while it has none. */
   readonly newestPing?: string;
 }
 

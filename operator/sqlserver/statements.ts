@@ -1,5 +1,6 @@
 // Every text that the operator can send to a database, as a pure function of the shape of its tables. It sends nothing, and no
 // value ever becomes part of a text: names come from the catalogue, everything else is a parameter.
+import { noPing } from "../farm/model.ts";
 import { grants } from "./grants.ts";
 import { comparable, numbered, object, quoted, text, values } from "./phrases.ts";
 import type { DependentTable, PingTable, SettingsTable, Shape } from "./shape.ts";
@@ -255,7 +256,7 @@ function asRead(shape: Shape): string {
 }
 
 function isNewestPing(shape: Shape, { table, key, serverID }: PingTable): string {
-  return `(v.p IS NULL OR v.p = (SELECT MAX(m.${quoted(key)}) FROM ${object(shape, table)} AS m WHERE m.${quoted(serverID)} = s.${quoted(shape.servers.serverID)}))`;
+  return `(v.p IS NULL OR v.p = ISNULL((SELECT MAX(m.${quoted(key)}) FROM ${object(shape, table)} AS m WHERE m.${quoted(serverID)} = s.${quoted(shape.servers.serverID)}), ${noPing}))`;
 }
 
 function columnsOf(shape: Shape): string {

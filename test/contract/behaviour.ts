@@ -123,6 +123,7 @@ export const pages = {
   hasPerms: learn("sql/t-sql/functions/has-perms-by-name-transact-sql"),
   identity: learn("sql/t-sql/statements/create-table-transact-sql-identity-property"),
   insert: learn("sql/t-sql/statements/insert-transact-sql"),
+  isNull: learn("sql/t-sql/functions/isnull-transact-sql"),
   lockEscalation: learn("troubleshoot/sql/database-engine/performance/resolve-blocking-problems-caused-lock-escalation"),
   locking: learn("sql/relational-databases/sql-server-transaction-locking-and-row-versioning-guide"),
   lockTimeout: learn("sql/t-sql/statements/set-lock-timeout-transact-sql"),

@@ -181,6 +181,17 @@ describe("a pod that ends", () => {
     expect(ids()).toEqual([900]);
   });
 
+  test("leaves a row that had never pinged to whoever pings in its name", async () => {
+    await runs();
+    world.pings?.delete(1);
+    ends();
+    world.onCall = (call) => {
+      if (call === "remove") ping(1);
+    };
+    await world.settle(5_000);
+    expect([ids(), state(), world.count("remove")]).toEqual([[900, 1], "Stale/StillPings", 1]);
+  });
+
   test("has its row removed where there are no pings", async () => {
     world.pings = undefined;
     await runs();

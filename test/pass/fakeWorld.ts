@@ -3,7 +3,7 @@
 
 import { markFor } from "../../operator/farm/mark.ts";
 import type { MarkIdentity } from "../../operator/farm/mark.ts";
-import { farmKey } from "../../operator/farm/model.ts";
+import { farmKey, noPing } from "../../operator/farm/model.ts";
 import type {
   DatabaseFacts,
   DatabaseProblem,
@@ -298,7 +298,7 @@ export class FakeWorld {
     const find = (wanted: Pick<ServerRow, "serverID" | "guid" | "name">): Mutable<ServerRow> | undefined =>
       this.rows.find(({ serverID, guid, name }) => serverID === wanted.serverID && guid === wanted.guid && isEqual(name, wanted.name));
     const isSilent = ({ serverID, newestPing }: { readonly serverID: number; readonly newestPing?: string }): boolean =>
-      newestPing === undefined || this.pings?.get(serverID) === newestPing;
+      newestPing === undefined || (this.pings?.get(serverID) ?? noPing) === newestPing;
     return {
       facts: () =>
         this.#call("facts", () => ({ ...facts({ hasPings: this.pings !== undefined }), ...this.facts, foreignKeyDisabled: false })),

@@ -2,6 +2,7 @@
 // another URL, removed, and what is left alone.
 import { afterEach, describe, expect, jest, test } from "@jest/globals";
 
+import { noPing } from "../../operator/farm/model.ts";
 import { asksRealServer } from "../database/database.ts";
 import { type KenticoVersion, kenticoVersions } from "../database/fixtures/kentico.ts";
 import { eventually } from "./eventually.ts";
@@ -250,6 +251,17 @@ describe.each(withPings)("version %s, with pings", (version) => {
     expect((await rows()).map(({ name }) => name)).toEqual(["a"]);
     await farm.remove([{ serverID: 1, name: "a", guid: null }], never);
     expect(await rows()).toEqual([]);
+  });
+
+  test("a row that never pinged goes only while that is so", async () => {
+    const { farm, insert, rows, ping } = await rig(version);
+    await insert(["a", null], ["b", null]);
+    await ping(2);
+    const removals = [1, 2].map((serverID) => ({ serverID, name: serverID === 1 ? "a" : "b", guid: null, newestPing: noPing }));
+    await farm.remove(removals, never);
+    expect((await rows()).map(({ name }) => name)).toEqual(["b"]);
+    await farm.remove(removals, never);
+    expect((await rows()).map(({ name }) => name)).toEqual(["b"]);
   });
 
   test("a newest ping is not taken on trust where pings cannot be read", async () => {

@@ -77,6 +77,16 @@ export const values: readonly Behaviour[] = [
     },
   },
   {
+    title: "ISNULL gives its second value for a MAX over no rows",
+    page: pages.isNull("ISNULL (Transact-SQL)"),
+    run: async (place) => {
+      const db = await place.session();
+      const newest = "ISNULL((SELECT MAX(o.ID) FROM dbo.Server AS o WHERE o.Name = @n), 0)";
+      same("rows", await db.sets(`SELECT ${newest} AS newest`, { n: name("a") }), [[{ newest: 1 }]]);
+      same("no rows", await db.sets(`SELECT ${newest} AS newest`, { n: name("nobody") }), [[{ newest: 0 }]]);
+    },
+  },
+  {
     title: "= and a unique index leave trailing blanks out in every collation, and so does LEN; DATALENGTH counts them",
     page: pages.stringComparison("Remarks"),
     run: async (place) => {
