@@ -18,6 +18,8 @@ export interface InstancesOptions {
 }
 
 export interface Instances {
+  /** Whether the instance of the pod with this UID has found or made its row: it makes none later, however busy the machine is. */
+  readonly isRegistered: (uid: string) => boolean;
   /** Ends the looking and the pinging, once; rejects with what went wrong. */
   readonly stop: () => Promise<void>;
 }
@@ -27,15 +29,18 @@ const everyMs = 250;
 
 export function startInstances({ database, pods, nameOf = ({ name }) => name }: InstancesOptions): Instances {
   const known = new Map<string, number>(); // ServerID, by the UID of the pod and the number of its restarts
+  const registered = new Set<string>(); // UIDs
   let isStopped = false;
 
   async function tick(pings: boolean): Promise<void> {
     const running = (await pods()).filter(({ phase }) => phase === "Running");
     // A ping takes its time from the look to the row: of a process that ends meanwhile it would come after the end, as it cannot in the product.
+    // One look may be older than the end all the same; a farm whose rows are to go soon is to have a short removal.nodeLostSeconds.
     for (const pod of running) {
       const process = `${pod.uid} ${pod.restarts}`;
       const serverID = known.get(process) ?? (await register(database, nameOf(pod)));
       known.set(process, serverID);
+      registered.add(pod.uid);
       // A row that was removed behind its back is not made anew: the instance goes on under the ServerID that it has.
       if (pings && !pod.ending)
         await database.adminQuery("INSERT INTO CMS_WebFarmServerMonitoring (ServerID, ServerPing) VALUES (@serverID, GETDATE())", {
@@ -55,6 +60,7 @@ export function startInstances({ database, pods, nameOf = ({ name }) => name }: 
   const running = run();
   running.catch(() => undefined); // told by stop
   return {
+    isRegistered: (uid) => registered.has(uid),
     stop: async () => {
       isStopped = true;
       await running;
