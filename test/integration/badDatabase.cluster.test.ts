@@ -12,7 +12,7 @@ import { secret } from "../world/manifests.ts";
 import { plantFarm } from "../world/plantedFarm.ts";
 import type { PlantedFarm, PlantOptions } from "../world/plantedFarm.ts";
 
-const limitMs = 60_000;
+const limitMs = 300_000;
 /** A real server has no fault script. */
 const itFaults = asksRealServer() ? it.skip : it.concurrent;
 
@@ -20,11 +20,11 @@ let world: FarmWorld;
 const opened: TestDatabase[] = [];
 beforeAll(async () => {
   world = await createFarmWorld({ env: { WEBFARM_RESYNC_SECONDS: "5" } });
-}, 120_000);
+}, 240_000);
 afterAll(async () => {
   await world.close();
   await Promise.all(opened.map((database) => database.close()));
-}, 30_000);
+}, 180_000);
 
 const secrets: string[] = []; // that must be nowhere to be read in the end
 
@@ -83,8 +83,8 @@ it.concurrent.each<{ name: string; text: string; says: RegExp; noticed?: "of its
   async ({ name, text, says, noticed }) => {
     const farm = await plant(text, { name });
     await farm.untilCondition("DatabaseReachable", new RegExp(`^False/${says.source}`));
-    expect(await farm.condition("Ready")).toMatch(/^False\//);
-    expect(await farm.condition("Stalled")).toMatch(/^True\//);
+    await farm.untilCondition("Ready", /^False\//);
+    await farm.untilCondition("Stalled", /^True\//);
     await connect(name, world.database.connectionStringFor(await login(world.database)));
     if (noticed !== "of itself") await farm.nudge();
     await farm.settled({ pods: 1, rows: 1, gate: "Registered" });
@@ -115,20 +115,25 @@ itFaults(
     expect(own.faults?.counts.refusedLogins).toBe(1);
 
     const next = await login(own);
-    const since = await readySince(farm);
+    const linesBefore = world.operator.lines.length;
     await connect("locked", own.connectionStringFor(next));
     await farm.nudge();
+    await farm.until("it uses the new login", () => own.faults?.statements.some(({ user }) => user === next.user) ?? false);
     await own.adminQuery(`DENY SELECT, INSERT ON OBJECT::dbo.CMS_WebFarmServer TO [${right.user}]`);
     await farm.scale(5);
     await farm.until("the fifth is registered by the new login", async () => (await rows()).length === 5);
     expect(own.faults?.counts.refusedLogins).toBe(1);
-    expect(await readySince(farm)).toBe(since);
+    expect(attentionTo(farm, linesBefore).filter((reason) => reason !== "Timeout")).toEqual([]); // as of the old login, which still worked
   },
   limitMs,
 );
 
-const readySince = async (farm: PlantedFarm): Promise<string | undefined> =>
-  (await farm.status()).conditions?.find(({ type }) => type === "Ready")?.lastTransitionTime;
+/** Why the farm has needed a person's attention since the log had so many lines. */
+const attentionTo = ({ name }: PlantedFarm, since: number): readonly unknown[] =>
+  world.operator.lines
+    .slice(since)
+    .filter(({ message, farm }) => message === "A farm needs attention" && farm === `${world.namespace}/${name}`)
+    .map(({ reason }) => reason);
 
 const grants = operatorGrants(usual.version);
 const without = (table: string, grant: string): Readonly<Record<string, readonly string[]>> => ({
@@ -157,11 +162,16 @@ it.concurrent.each([
     if (act !== "start") await farm.settled({ pods: 1, rows: 1, gate: "Registered" });
     const [before] = await farm.rows();
     await acts[act](farm);
-    await farm.untilCondition(condition, /^False\/GrantMissing /);
-    const said = /GRANT [A-Z ]+(?: \([^)]*\))? ON \[dbo\]\.\[\w+\]/.exec(await farm.condition(condition))?.[0] ?? "";
+    let said = "";
+    await farm.until(`${condition} names the GRANT`, async () => {
+      const [, found] =
+        /^False\/GrantMissing .*?(GRANT [A-Z ]+(?: \([^)]*\))? ON \[dbo\]\.\[\w+\])/.exec(await farm.condition(condition)) ?? [];
+      said = found ?? "";
+      return said !== "";
+    });
     expect(said).toMatch(new RegExp(`^GRANT ${grant}( \\(.*\\))? ON \\[dbo\\]\\.\\[${table}\\]$`));
-    expect(await farm.condition("Ready")).toMatch(/^False\/GrantMissing /);
-    expect(await farm.condition("Stalled")).toMatch(/^True\/GrantMissing /);
+    await farm.untilCondition("Ready", /^False\/GrantMissing /);
+    await farm.untilCondition("Stalled", /^True\/GrantMissing /);
     expect((await farm.rows()).at(0)).toEqual(before);
     await world.database.adminQuery(`${said} TO [${user.user}]`);
     if (act === "start") await farm.nudge(); // of itself after 30 s
@@ -181,7 +191,7 @@ itWithSettings(
     const user = await login(world.database, { ...grants, CMS_SettingsKey: [] });
     const farm = await plant(world.database.connectionStringFor(user), { name: "modeless" });
     await farm.untilCondition("SettingsCompatible", /^Unknown\/SettingsUnreadable .*GRANT SELECT on CMS_SettingsKey.*webFarmMode: Manual/);
-    expect(await farm.condition("Stalled")).toMatch(/^True\/SettingsUnreadable /);
+    await farm.untilCondition("Stalled", /^True\/SettingsUnreadable /);
     await farm.until("its gate alone is shut", async () => (await farm.pods())[0]?.waitsForGate ?? false);
     expect(await farm.rows()).toEqual([]);
     await farm.change({ webFarmMode: "Manual" });
@@ -200,7 +210,7 @@ it.concurrent(
       own.adminQuery("UPDATE CMS_SettingsKey SET KeyValue = @mode WHERE KeyName = N'CMSWebFarmMode'", { mode });
     const farm = await plant(own.connectionStringFor(await login(own)), { name: "automatic" });
     await farm.untilCondition("SettingsCompatible", /^False\/AutomaticMode .*Set it to Manual .*registration: Application/);
-    expect(await farm.condition("Ready")).toMatch(/^False\/AutomaticMode /);
+    await farm.untilCondition("Ready", /^False\/AutomaticMode /);
     for (const { mode, reason } of [
       { mode: "0", reason: "WebFarmDisabled" },
       { mode: null, reason: "ModeNotSet" },
@@ -211,7 +221,7 @@ it.concurrent(
       await farm.untilCondition("SettingsCompatible", new RegExp(`^False/${reason} .*Manual`));
     }
     expect(await rows()).toBe(0);
-    await farm.until("events tell it", async () => (await eventsOf(farm, "SettingsMismatch")).length > 0);
+    await farm.until("an event tells it", () => isTold(farm, "SettingsMismatch"));
     await farm.change({ webFarmMode: "Manual" });
     await farm.until("the assertion wins", async () => (await rows()) === 1);
     await farm.change({ webFarmMode: null } as never);
@@ -224,10 +234,11 @@ it.concurrent(
   limitMs,
 );
 
-const eventsOf = async (farm: PlantedFarm, reason: string): Promise<readonly string[]> =>
-  (await world.kubectl("get", "events", "--field-selector", `reason=${reason},involvedObject.name=${farm.name}`, "-o", "name"))
-    .split("\n")
-    .filter((line) => line !== "");
+/** By an event, or the log says that the API server did not take it in time: events are best effort. */
+async function isTold({ name }: PlantedFarm, reason: string): Promise<boolean> {
+  const events = await world.kubectl("get", "events", "--field-selector", `reason=${reason},involvedObject.name=${name}`, "-o", "name");
+  return events.trim() !== "" || world.operator.lines.some((line) => line.message === "an event was lost" && line["reason"] === reason);
+}
 
 it.concurrent.each([
   { name: "empty", kentico: undefined, says: /NotKentico .*CMS_WebFarmServer.*Check database and schema/ },
@@ -263,8 +274,11 @@ itFaults(
     own.faults?.refuseConnections();
     own.faults?.dropSessions();
     await farm.scale(2);
-    await farm.untilCondition("DatabaseReachable", /^False\/ConnectionRefused Nothing listens there .*check host, port/);
-    expect(await farm.condition("Stalled")).toMatch(/^False\//);
+    await farm.until("the farm says that nothing listens", async () => {
+      own.faults?.dropSessions(); // who was just logging in is cut too
+      return /^False\/ConnectionRefused Nothing listens there .*check host, port/.test(await farm.condition("DatabaseReachable"));
+    });
+    await farm.untilCondition("Stalled", /^False\//);
     const beside = await plantFarm(world, { name: "beside" });
     await beside.settled({ pods: 1, rows: 1, gate: "Registered" });
     await own.faults?.acceptConnections();
@@ -272,7 +286,7 @@ itFaults(
     expect(before).toEqual(expect.arrayContaining([...(await rows())]));
     await farm.untilCondition("DatabaseReachable", /^True\/Connected /);
     for (const reason of ["DatabaseUnreachable", "DatabaseReachable"])
-      await farm.until(`an event ${reason} tells it`, async () => (await eventsOf(farm, reason)).length > 0);
+      await farm.until(`an event ${reason} tells it`, () => isTold(farm, reason));
   },
   limitMs,
 );
@@ -282,7 +296,7 @@ itFaults(
   async () => {
     const own = await database(usual.operator.kentico);
     own.faults?.ignoreConnections();
-    const text = `${own.connectionStringFor(await login(own))};Connect Timeout=1`;
+    const text = `${own.connectionStringFor(await login(own))};Connect Timeout=5`;
     const farm = await plant(text, { name: "mute", spec: { readinessGate: { failOpenSeconds: 1 } } });
     await farm.settled({ pods: 1, rows: 0, gate: "FailOpen" });
     await farm.untilCondition("DatabaseReachable", /^False\/Timeout .*did not answer in time/);
@@ -296,7 +310,7 @@ itFaults(
 it.concurrent(
   "says that nothing listens at a wrong port, and fails open",
   async () => {
-    const text = `Server=127.0.0.1,1;Database=k;User ID=u;Password=${hidden};Connect Timeout=2;Encrypt=False`;
+    const text = `Server=127.0.0.1,1;Database=k;User ID=u;Password=${hidden};Encrypt=False`;
     const farm = await plant(text, { name: "misdirected", spec: { readinessGate: { failOpenSeconds: 1 } } });
     await farm.untilCondition("DatabaseReachable", /^False\/ConnectionRefused .*127\.0\.0\.1,1/);
     await farm.settled({ pods: 1, rows: 0, gate: "FailOpen" });
