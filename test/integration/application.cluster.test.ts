@@ -8,10 +8,10 @@ import type { SharedCluster } from "../cluster/shared.ts";
 import { createFarmWorld } from "../world/farmWorld.ts";
 import type { FarmWorld, PodSummary } from "../world/farmWorld.ts";
 import { startInstances } from "../world/instances.ts";
-import type { LogLine } from "../world/operatorProcess.ts";
 import { plantFarm } from "../world/plantedFarm.ts";
 import type { PlantedFarm } from "../world/plantedFarm.ts";
 import type { SpecPart } from "../world/manifests.ts";
+import { removalOf } from "../world/removalLog.ts";
 import { insertForeign, wholeRows } from "../world/wholeRow.ts";
 import type { WholeRow } from "../world/wholeRow.ts";
 
@@ -128,10 +128,6 @@ function startGuard(
   };
 }
 
-/** What the operator that runs says of the removal of this row, before and after it. */
-const removalsOf = ({ operator }: FarmWorld, name: string): readonly LogLine[] =>
-  operator.lines.filter(({ server, evidence }) => server === name && evidence !== undefined);
-
 const named = (rows: readonly WholeRow[], name: string): WholeRow | undefined => rows.find(({ ServerName }) => ServerName === name);
 
 it.concurrent(
@@ -164,11 +160,9 @@ it.concurrent(
     const restartedAtMs = Date.now();
     await world.restartOperator();
     await farm.until("the row has gone", async () => named(await rows(), nameOf(next)) === undefined, { timeoutMs: 150_000 });
-    await farm.until("the log says why", () => removalsOf(world, nameOf(next)).length > 0);
-    for (const { evidence, evidenceAt, podUID } of removalsOf(world, nameOf(next))) {
-      expect([evidence, podUID]).toEqual(["missing", "never seen"]);
-      expect(Date.parse(String(evidenceAt)) - restartedAtMs).toBeGreaterThanOrEqual(unseenWaitMs);
-    }
+    const removal = await removalOf(world, nameOf(next));
+    expect(removal).toMatchObject({ evidence: "missing", podUID: "never seen" });
+    expect(removal.atMs - restartedAtMs).toBeGreaterThanOrEqual(unseenWaitMs);
 
     await settled(2);
     const after = await rows();
