@@ -15,6 +15,8 @@ export interface ChurnOptions {
   readonly workloads: readonly Workload[];
   readonly chance: Chance;
   readonly pods: () => readonly PodObject[];
+  /** Told before a pod is deleted by force. */
+  readonly sendingAway: (pod: PodObject) => void;
 }
 
 export interface Churn {
@@ -26,7 +28,7 @@ const behaviours = ["crash", "crash-loop", "complete", "fail", "evict", "hang", 
 const shortestPauseMs = 150;
 const longestPauseMs = 900;
 
-export function startChurn({ api, namespace, workloads, chance, pods }: ChurnOptions): Churn {
+export function startChurn({ api, namespace, workloads, chance, pods, sendingAway }: ChurnOptions): Churn {
   const done: Record<string, number> = {};
   const total = workloads.reduce((sum, { replicas }) => sum + replicas, 0);
   const mostAtOnce = Math.max(2, Math.round(total / 25));
@@ -41,6 +43,7 @@ export function startChurn({ api, namespace, workloads, chance, pods }: ChurnOpt
   const behave = (pod: PodObject, behaviour: string | null): Promise<void> =>
     patch(podPath(pod), { metadata: { uid: pod.metadata.uid, annotations: { [behaveAnnotation]: behaviour } } });
   const remove = (pod: PodObject, graceSeconds?: number): Promise<void> => {
+    if (graceSeconds === 0) sendingAway(pod);
     const preconditions = { uid: pod.metadata.uid };
     const body = { preconditions, ...(graceSeconds !== undefined && { gracePeriodSeconds: graceSeconds }) };
     return unlessGone(api, { method: "DELETE", path: podPath(pod), body });
@@ -116,11 +119,12 @@ export function startChurn({ api, namespace, workloads, chance, pods }: ChurnOpt
       isStopped = true;
       await running;
       for (const workload of workloads) await scale(workload, workload.replicas);
-      await until("no pod is spoiled or on its way", async () => {
+      const isCalm = async (): Promise<boolean> => {
         const spoiled = pods().filter((pod) => isSpoiled(pod, workloads));
         await each(spoiled, (pod) => (behaviourOf(pod) === "node-lost" ? remove(pod, 0) : behave(pod, null)));
         return spoiled.length === 0 && !pods().some(isTerminating);
-      });
+      };
+      await until("no pod is spoiled or on its way", isCalm, { timeoutMs: 240_000 });
       return done;
     },
   };

@@ -58,7 +58,7 @@ export interface CrashReport {
 
 const releaseAccount = { namespace: "webfarm-system", name: "webfarm-operator" };
 /** The wait of promise 3 for a pod that no living process saw is 40 s here; the rest is for a busy machine. */
-const settleLimitMs = 150_000;
+const settleLimitMs = 300_000;
 
 export async function runCrashes(options: CrashRunOptions): Promise<CrashReport> {
   const listeners = new Set<CommitListener>();
@@ -123,8 +123,17 @@ async function storm({ world, cluster, operators, onCommit, options }: Stage): P
   say(`${options.pods} pods of ${workloads.length} workloads, ${kills} kills, seed ${seed}`);
   await world.apply(...objectsOf(workloads, namespace, database.connectionStringFor(await database.createLogin())));
   const cuts = startCuts(faults, createChance(seed + 1), writesPerCut);
-  const churn = startChurn({ api, namespace, workloads, chance: createChance(seed + 2), pods: observer.pods });
+  const churn = startChurn({
+    api,
+    namespace,
+    workloads,
+    chance: createChance(seed + 2),
+    pods: observer.pods,
+    sendingAway: observer.sendingAway,
+  });
   const killed = await killAtRandom({ faults, chance: createChance(seed), kills, start, say });
+  // However little those did that were killed so soon: the one that lives on sees pods end.
+  await until("a row was removed", () => observer.observed().rowsRemoved > 0, { timeoutMs: settleLimitMs });
   const stormMs = performance.now() - startedAtMs;
   const cutsMade = cuts();
   const removedInStorm = observer.observed().rowsRemoved;
@@ -133,10 +142,9 @@ async function storm({ world, cluster, operators, onCommit, options }: Stage): P
   const deeds = await churn.calm();
   const problems = await settled({ observer, workloads, rows: () => ownRows(world, planted), survivor: killed.survivor });
   const settleMs = performance.now() - startedAtMs - stormMs;
-  const rows = await wholeRows(database);
+  const { rows, observed } = await seenTogether(observer, () => wholeRows(database));
   if (JSON.stringify(rows.filter(({ ServerID }) => planted.has(ServerID))) !== JSON.stringify(plantedBefore))
     problems.push(`The planted rows are not what they were: ${JSON.stringify({ plantedBefore, rows })}`);
-  const observed = observer.observed();
   observer.close();
   await api.close();
   return {
@@ -144,6 +152,19 @@ async function storm({ world, cluster, operators, onCommit, options }: Stage): P
     rows: rows.length - planted.size,
     problems: [...killed.endedByThemselves, ...observed.wrongRemovals, ...observed.other, ...problems],
   };
+}
+
+/** Rows and counts of one moment: pods that crash again and again may still be rolled out. */
+async function seenTogether(
+  { observed }: Observer,
+  rows: () => Promise<readonly WholeRow[]>,
+): Promise<{ readonly rows: readonly WholeRow[]; readonly observed: Observed }> {
+  for (;;) {
+    const before = observed();
+    const found = await rows();
+    const after = observed();
+    if (before.rowsInserted === after.rowsInserted && before.rowsRemoved === after.rowsRemoved) return { rows: found, observed: after };
+  }
 }
 
 const ownRows = async ({ database }: FarmWorld, planted: ReadonlySet<number>): Promise<readonly WholeRow[]> =>

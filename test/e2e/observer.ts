@@ -8,7 +8,7 @@ import type { CommitListener } from "../database/engine/commits.ts";
 import type { ArrivedStatement, Faults } from "../database/faults.ts";
 import { podPart } from "../world/wholeRow.ts";
 import type { WholeRow } from "../world/wholeRow.ts";
-import { goneBy, hasTerminalPhase, isRegistered, seenAt } from "./podLives.ts";
+import { goneBy, hasTerminalPhase, isRegistered, seenAt, sentAway } from "./podLives.ts";
 import type { PodLife, PodObject } from "./podLives.ts";
 import { watchPods } from "./podWatch.ts";
 import { judgeRemoval } from "./verdict.ts";
@@ -35,6 +35,8 @@ export interface Observer {
   /** The pods that there are now. */
   readonly pods: () => readonly PodObject[];
   readonly observed: () => Observed;
+  /** Told before somebody asks for the pod's deletion by force. */
+  readonly sendingAway: (pod: PodObject) => void;
   readonly close: () => void;
 }
 
@@ -136,6 +138,10 @@ export async function startObserver({ access, namespace, faults, planted, onComm
   });
   return {
     pods: () => [...pods.values()],
+    sendingAway: ({ metadata }) => {
+      const life = lives.get(podPart(metadata.uid));
+      if (life !== undefined) lives.set(podPart(metadata.uid), sentAway(life, performance.now()));
+    },
     observed: () => ({
       ...counts,
       podsMade: lives.size,

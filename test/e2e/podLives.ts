@@ -18,7 +18,10 @@ export interface PodObject {
   };
 }
 
-/** Moments are milliseconds of performance.now(), those at which the run learnt it: never earlier than it was so. */
+/**
+ * Moments are milliseconds of performance.now(), those at which the run learnt it: never earlier than it was so. But for `goneAtMs` of a pod whose
+ * deletion by force the run asked for: that is when it began to ask, never later than it was so, however late a busy machine hears of it.
+ */
 export interface PodLife {
   readonly name: string;
   readonly uid: string;
@@ -27,6 +30,8 @@ export interface PodLife {
   /** Its kubelet does nothing any more (kubelet.test/behave: node-lost). */
   readonly isCutOff: boolean;
   readonly endedAtMs: number | undefined;
+  /** When the run began to ask for its deletion by force. */
+  readonly sentAwayAtMs: number | undefined;
   readonly goneAtMs: number | undefined;
 }
 
@@ -55,8 +60,11 @@ export function seenAt(life: PodLife | undefined, pod: PodObject, nowMs: number)
     isBound: pod.spec.nodeName !== undefined,
     isCutOff: behaviourOf(pod) === "node-lost",
     endedAtMs: life?.endedAtMs ?? (hasEnded ? nowMs : undefined),
+    sentAwayAtMs: life?.sentAwayAtMs,
     goneAtMs: life?.goneAtMs,
   };
 }
 
-export const goneBy = (life: PodLife, nowMs: number): PodLife => ({ ...life, goneAtMs: life.goneAtMs ?? nowMs });
+export const sentAway = (life: PodLife, nowMs: number): PodLife => ({ ...life, sentAwayAtMs: life.sentAwayAtMs ?? nowMs });
+
+export const goneBy = (life: PodLife, nowMs: number): PodLife => ({ ...life, goneAtMs: life.goneAtMs ?? life.sentAwayAtMs ?? nowMs });

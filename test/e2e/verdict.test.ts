@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { goneBy, seenAt } from "./podLives.ts";
+import { goneBy, seenAt, sentAway } from "./podLives.ts";
 import type { PodLife, PodObject } from "./podLives.ts";
 import { judgeRemoval } from "./verdict.ts";
 
@@ -20,6 +20,8 @@ test.each<[string, PodLife | undefined, number, string]>([
   ["of a pod that has ended and gone", goneBy(ended, 4_000), 4_100, "right"],
   ["of a pod that went by force, within its grace period", goneBy(live, 4_000), 7_000, "wrong"],
   ["of a pod that went by force, after its grace period", goneBy(live, 4_000), 9_001, "right"],
+  ["of a pod that was sent away by force and heard of late, after its grace period", goneBy(sentAway(live, 4_000), 8_900), 9_001, "right"],
+  ["of a pod of a lost node that was heard of late, after its wait", goneBy(sentAway(cutOff, 4_000), 18_900), 19_001, "outlived"],
   ["of a pod that went before it was bound", goneBy(unbound, 4_000), 4_100, "right"],
   ["of a pod of a lost node, before it was deleted by force", cutOff, 60_000, "wrong"],
   ["of a pod of a lost node, before its wait is over", goneBy(cutOff, 4_000), 16_000, "wrong"],

@@ -5,7 +5,7 @@ import { expect, it } from "@jest/globals";
 import { asksRealServer } from "../database/database.ts";
 import { runCrashes } from "../e2e/crashRun.ts";
 
-const limitMs = 300_000;
+const limitMs = 900_000;
 /** A real server has no fault script and tells nobody of its commits. */
 const itWithFaults = asksRealServer() ? it.skip : it;
 

@@ -15,7 +15,7 @@ import type { Scenario } from "../simulation/scenario.ts";
 const atOnce = 8;
 /** Of those that take etcd back, beside the others: each has a control plane of its own. */
 const ownAtOnce = 3;
-const limitMs = 240_000;
+const limitMs = 900_000;
 
 /** A part of a file's name, to run it alone and whatever it says, where it can be played. */
 const only = process.env["SCENARIO"];
@@ -58,7 +58,7 @@ beforeAll(async () => {
   cluster = await connectCluster();
   await installChart(cluster);
   if (!asksRealServer()) startAll();
-}, 60_000);
+}, 240_000);
 afterAll(async () => {
   await Promise.allSettled(runs.values());
   await cluster.close();

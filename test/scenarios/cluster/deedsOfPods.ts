@@ -19,7 +19,7 @@ type Kinds =
   | `node${"Cut" | "Back" | "Tainted" | "Collected"}`;
 
 export const deedsOfPods: Deeds<Kinds> = {
-  podStops: async (stage, { pod, duration }) => await tell(stage, await stage.pod(pod), { "stop-ms": String(duration) }),
+  podStops: async (stage, { pod, duration }) => stage.podEnds.takes(await stage.pod(pod), duration),
   podDeleted: async (stage, { pod }) => await remove(stage, await stage.pod(pod)),
   podForceDeleted: async (stage, { pod }) => await remove(stage, await stage.pod(pod), 0),
   podForceDeletedAlive: async (stage, { pod }) => {
@@ -75,18 +75,18 @@ export const deedsOfPods: Deeds<Kinds> = {
   },
 };
 
-async function tell(stage: Stage, pod: BookedPod, annotations: Readonly<Record<string, string | null>>): Promise<void> {
-  const prefixed = Object.entries(annotations).map(([name, value]) => [`kubelet.test/${name}`, value] as const);
-  await stage.patch(podPath({ namespace: pod.namespace, name: pod.realName }), { metadata: { annotations: Object.fromEntries(prefixed) } });
-}
+const tell = (stage: Stage, pod: BookedPod, annotations: Readonly<Record<string, string | null>>): Promise<void> =>
+  stage.tellPod(pod, annotations);
 
 /** Resolves when the book has seen it too. */
-async function remove(stage: Stage, { namespace, realName, uid }: BookedPod, gracePeriodSeconds?: number): Promise<void> {
+async function remove(stage: Stage, pod: BookedPod, gracePeriodSeconds?: number): Promise<void> {
+  const { namespace, realName, uid } = pod;
+  if (gracePeriodSeconds === 0) stage.book.noteSentAway(pod);
   const body = { preconditions: { uid }, ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }) };
   await stage.api.json({ method: "DELETE", path: podPath({ namespace, name: realName }), body });
   await stage.until(`pod ${realName} is on its way`, () => {
-    const pod = stage.book.all().find((one) => one.uid === uid);
-    return pod?.isGone === true || pod?.object.metadata.deletionTimestamp !== undefined;
+    const found = stage.book.all().find((one) => one.uid === uid);
+    return found?.isGone === true || found?.object.metadata.deletionTimestamp !== undefined;
   });
 }
 

@@ -5,10 +5,8 @@ import { defaultDatabase } from "../../simulation/names.ts";
 import type { Deeds } from "./deeds.ts";
 import { preferOldPods } from "./deedsOfPods.ts";
 import { workloadPath } from "./objects.ts";
+import { neverMs } from "./podEnds.ts";
 import type { Stage } from "./stage.ts";
-
-/** From deleted to ended, unless the pod says otherwise: long enough to be looked at in between. */
-const stopMs = "4000";
 
 type Kinds =
   | `namespace${"Made" | "Deleted"}`
@@ -69,7 +67,7 @@ async function make(stage: Stage, { kind, text, replicas, label }: Workload): Pr
   const at = stage.at(text);
   const { graceSeconds, withoutGate } = stage.foresight;
   const made = application({
-    ...{ ...at, kind, replicas, annotations: { "kubelet.test/stop-ms": stopMs }, graceSeconds: graceSeconds.get(text) ?? 30 },
+    ...{ ...at, kind, replicas, annotations: { "kubelet.test/stop-ms": neverMs }, graceSeconds: graceSeconds.get(text) ?? 30 },
     gate: withoutGate.has(text) ? "without" : "with",
   }) as Manifest;
   const body = label === undefined ? made : selecting(made, label);
@@ -99,7 +97,7 @@ async function makeNamespace(stage: Stage, name: string): Promise<void> {
   if (!(await isAbsent(stage, path))) {
     const { metadata } = (await stage.api.json({ method: "GET", path })) as { metadata: { deletionTimestamp?: string } };
     if (metadata.deletionTimestamp === undefined) return;
-    await stage.until(`namespace ${name} is gone`, async () => await isAbsent(stage, path), { timeoutMs: 60_000 });
+    await stage.until(`namespace ${name} is gone`, async () => await isAbsent(stage, path), { timeoutMs: 120_000 });
   }
   await stage.api.json({ method: "POST", path: "/api/v1/namespaces", body: { metadata: { name: real } } });
   await stage.putSecret({ namespace: real, name: "kentico" }, defaultDatabase);

@@ -2,26 +2,28 @@
 // and the operator says that it waits for nothing, the story goes on at once.
 
 import { printDuration } from "../../simulation/steps.ts";
-import { whatIsLeft, whatMoves } from "./rest.ts";
+import { whatIsLeft, whatIsUndone, whatMoves } from "./rest.ts";
 import type { Stage } from "./stage.ts";
 
 /** Before it can be said that nothing happens. */
 const leastMs = 1_000;
 /** A real control plane is slower than the simulated one: what moves may come to rest after the time is over. */
-const graceMs = 30_000;
+const graceMs = 90_000;
 /** Nobody waits longer than this for real. */
-const mostMs = 60_000;
+const mostMs = 120_000;
 const looksAtRest = 3;
 
 /** Resolves after `ms`, or when it is clear that nothing will happen in that time; rejects where `ms` are too many to let them pass. */
 export async function passTime(stage: Stage, ms: number): Promise<void> {
   const beganAtMs = performance.now();
+  const storyMs = stage.podEnds.nowMs;
   let calm = 0;
   const isOver = async (): Promise<boolean> => {
     const passedMs = performance.now() - beganAtMs;
+    const due = await stage.reach(storyMs + Math.min(passedMs, ms));
     const { coming, going } = await whatMoves(stage);
-    // How long a pod takes to end is part of the story; how long to start is not.
-    if (passedMs >= ms) return coming.length === 0 || passedMs >= ms + graceMs;
+    // How long a pod takes to end is part of the story; how long to start is not, nor how long an operator takes to do what it can.
+    if (passedMs >= ms) return passedMs >= ms + graceMs || [...coming, ...due, ...(await whatIsUndone(stage))].length === 0;
     const left = [...coming, ...going, ...(await whatIsLeft(stage, "waits"))];
     calm = left.length > 0 ? 0 : calm + 1;
     if (calm >= looksAtRest && passedMs >= Math.min(ms, leastMs)) return true;
@@ -30,4 +32,5 @@ export async function passTime(stage: Stage, ms: number): Promise<void> {
     return false;
   };
   await stage.until(`${printDuration(ms)} are over`, isOver, { everyMs: 200, timeoutMs: ms + 2 * graceMs });
+  await stage.reach(storyMs + ms);
 }

@@ -2,7 +2,7 @@
 // shop-b, …, whatever the control plane calls them. It also says what is known of each pod's process. It watches and changes nothing.
 
 import type { ApiAccess } from "../../cluster/apiRequest.ts";
-import { goneBy, seenAt } from "../../e2e/podLives.ts";
+import { goneBy, seenAt, sentAway } from "../../e2e/podLives.ts";
 import type { PodLife, PodObject } from "../../e2e/podLives.ts";
 import { watchPods } from "../../e2e/podWatch.ts";
 import { podPart } from "../../world/wholeRow.ts";
@@ -68,10 +68,11 @@ export class PodBook {
   async through(restore: () => Promise<void>): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     this.#known = promise;
+    const beganAtMs = performance.now();
     this.close();
     try {
       await restore();
-      for (const [namespace, access] of this.#followed) await this.#hearAnew(access, namespace);
+      for (const [namespace, access] of this.#followed) await this.#hearAnew(access, namespace, beganAtMs);
     } finally {
       resolve(undefined);
     }
@@ -110,6 +111,12 @@ export class PodBook {
     return this.all().find(({ uid }) => podPart(uid) === (mark ?? "").slice(-9).toLowerCase());
   }
 
+  /** Told before somebody asks for the pod's deletion by force. */
+  noteSentAway({ uid }: BookedPod): void {
+    const life = this.#lives.get(podPart(uid));
+    if (life !== undefined) this.#lives.set(podPart(uid), sentAway(life, performance.now()));
+  }
+
   /** Whoever has seen it tells. */
   note(object: StoredPod, state: "there" | "gone"): void {
     const { uid, name: realName, namespace } = object.metadata;
@@ -130,7 +137,7 @@ export class PodBook {
     );
   }
 
-  async #hearAnew(access: ApiAccess, namespace: string): Promise<void> {
+  async #hearAnew(access: ApiAccess, namespace: string, beganAtMs: number): Promise<void> {
     const listed = new Set<string>();
     let isListed = false;
     await this.#listen(access, namespace, (pod) => {
@@ -139,7 +146,7 @@ export class PodBook {
       listed.add(pod.metadata.uid);
     });
     isListed = true;
-    for (const pod of this.stored()) if (pod.namespace === namespace && !listed.has(pod.uid)) this.#lose(pod);
+    for (const pod of this.stored()) if (pod.namespace === namespace && !listed.has(pod.uid)) this.#lose(pod, beganAtMs);
   }
 
   /** The store has it: what was known of its end is of a time that is lost, and its kubelet goes on with it. */
@@ -150,10 +157,10 @@ export class PodBook {
   }
 
   /** The store has it no more: if its end was not seen before, nobody plays a kubelet that would end it, and nobody can say that it has ended. */
-  #lose(pod: BookedPod): void {
+  #lose(pod: BookedPod, beganAtMs: number): void {
     const life = this.#lives.get(podPart(pod.uid));
     this.#pods.set(pod.uid, { ...pod, isGone: true });
-    if (life !== undefined) this.#lives.set(podPart(pod.uid), goneBy({ ...life, isCutOff: true }, performance.now()));
+    if (life !== undefined) this.#lives.set(podPart(pod.uid), goneBy({ ...life, isCutOff: true }, beganAtMs));
   }
 
   #nameFor({ metadata }: StoredPod): string {

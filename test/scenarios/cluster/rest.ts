@@ -3,6 +3,7 @@
 
 import type { WholeRow } from "../../world/wholeRow.ts";
 import type { BookedPod, StoredPod } from "./podBook.ts";
+import { isDeaf } from "./podEnds.ts";
 import { workloadPath } from "./objects.ts";
 import type { FarmStatus, StoredFarm } from "./objects.ts";
 import type { Stage } from "./stage.ts";
@@ -61,7 +62,7 @@ const isTold = ({ metadata }: StoredPod): boolean => metadata.annotations?.["kub
 
 function endsOf(pod: StoredPod): readonly string[] {
   const { name, deletionTimestamp } = pod.metadata;
-  return deletionTimestamp === undefined || isTold(pod) ? [] : [`pod ${name} ends`];
+  return deletionTimestamp === undefined || isDeaf(pod) ? [] : [`pod ${name} ends`];
 }
 
 function startsOf(pod: StoredPod): readonly string[] {
@@ -92,9 +93,21 @@ export async function whatIsLeft(stage: Stage, also: "waits" | "no waits"): Prom
   return [...farms.flatMap((farm) => leftOf(farm, rows, states)), ...podsLeft(stage, farms, listed), ...rowsLeft(stage, rows, farms)];
 }
 
+/**
+ * One sentence for each thing that the operator is late with. Empty where it is not known to be: while a fault lasts, a Lease is waited for or
+ * after the store went back, and of WebFarms that are being deleted.
+ */
+export async function whatIsUndone(stage: Stage): Promise<readonly string[]> {
+  if (stage.isDisturbed || stage.foresight.isElected || stage.mayGoBack) return [];
+  return (await whatIsLeft(stage, "no waits")).filter((left) => !isDeletion(left));
+}
+
+const deletion = (name: string): string => `WebFarm ${name} is being deleted`;
+const isDeletion = (left: string): boolean => left.startsWith("WebFarm ") && left.endsWith(" is being deleted");
+
 function leftOf({ metadata, status = {} }: StoredFarm, rows: readonly WholeRow[], states: readonly string[]): readonly string[] {
   const { name, generation, deletionTimestamp } = metadata;
-  if (deletionTimestamp !== undefined) return [`WebFarm ${name} is being deleted`];
+  if (deletionTimestamp !== undefined) return [deletion(name)];
   if (status.observedGeneration !== generation) return [`WebFarm ${name} was changed`];
   if (!writes(status)) return [];
   return (status.servers ?? []).flatMap((server) => {

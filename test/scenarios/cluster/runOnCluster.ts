@@ -20,7 +20,7 @@ import type { Since } from "./unmet.ts";
 /** Until pods run and have their rows. */
 const settlingMs = 10_000;
 /** Longer than a real control plane needs for anything that the simulated one does in the moment of a Then. */
-const patienceMs = 25_000;
+const patienceMs = 90_000;
 
 type Then = Extract<Line, { readonly kind: "Then" }>;
 
@@ -93,7 +93,10 @@ function grouped(lines: readonly Line[]): readonly (readonly Line[])[] {
 async function perform(stage: Stage, step: Step, at: string): Promise<void> {
   try {
     if (step.kind === "timePasses") await passTime(stage, step.duration);
-    else await play(stage, step);
+    else {
+      stage.podEnds.noteDeed();
+      await play(stage, step);
+    }
   } catch (error) {
     throw new Error(`${at}: ${printStep(step)}: the step cannot be done: ${String(error)}`, { cause: error });
   }
@@ -103,6 +106,7 @@ async function perform(stage: Stage, step: Step, at: string): Promise<void> {
 async function expectAll(stage: Stage, file: string, lines: readonly Then[], since: Since): Promise<void> {
   let wrong: readonly string[] = [];
   const holds = async (): Promise<boolean> => {
+    await stage.podEnds.endDue(); // of whose deletion was heard late
     const found = await Promise.all(
       lines.map(async ({ number, text, expectation }) => {
         const why = await unmet(stage, expectation, since);
@@ -127,7 +131,7 @@ async function comeToRest(stage: Stage, start: readonly Step[]): Promise<void> {
     left = await whatIsLeft(stage, "no waits");
     return left.length === 0;
   };
-  await stage.until("nothing is left to do", isDone, { timeoutMs: 60_000 }).catch((error: unknown) => {
+  await stage.until("nothing is left to do", isDone, { timeoutMs: 180_000 }).catch((error: unknown) => {
     throw new Error(`after the last line: ${left.join("\n")}`, { cause: error });
   });
   const problems = stage.judge.problems();

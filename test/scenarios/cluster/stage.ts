@@ -16,13 +16,21 @@ import type { Ground } from "./ground.ts";
 import { Judge } from "./judge.ts";
 import { farmPath } from "./objects.ts";
 import type { Address, StoredFarm } from "./objects.ts";
+import { podPath } from "./objects.ts";
 import { PodBook } from "./podBook.ts";
 import type { BookedPod } from "./podBook.ts";
+import { PodEnds } from "./podEnds.ts";
 import { ScenarioOperator } from "./scenarioOperator.ts";
 
 export interface StageOptions {
   readonly ground: Ground;
   readonly foresight: Foresight;
+}
+
+interface PutOff {
+  /** In the story's time. */
+  readonly atMs: number;
+  readonly deed: () => void;
 }
 
 interface Named {
@@ -37,6 +45,13 @@ const storeAwayMs = 5_000;
 export class Stage {
   readonly api: Api;
   readonly book = new PodBook();
+  readonly podEnds = new PodEnds({
+    book: this.book,
+    tell: (pod, annotations) =>
+      this.tellPod(pod, annotations).catch((error: unknown) => {
+        if (!String(error).includes(": 404 ")) throw error; // it has gone meanwhile
+      }),
+  });
   readonly judge: Judge;
   readonly foresight: Foresight;
   readonly operators = new Map<string, ScenarioOperator>();
@@ -44,7 +59,7 @@ export class Stage {
   readonly #token: string;
   readonly #namespaces = new Map<string, string>(); // real names by those of scenario files
   readonly #databases = new Map<string, Promise<ScenarioDatabase>>();
-  readonly #timers = new Set<NodeJS.Timeout>();
+  #putOff: readonly PutOff[] = [];
   readonly #states = new Map<string, () => void>();
   readonly #counts = new Map<string, number>();
 
@@ -72,14 +87,14 @@ export class Stage {
 
   /** Ends everything; what was made in the cluster goes in the background. */
   async close(): Promise<void> {
-    for (const timer of this.#timers) clearTimeout(timer);
     for (const operator of this.operators.values()) await operator.close();
-    this.book.close();
     for (const [, namespace] of this.#namespaces) {
       for (const { metadata } of await this.farms(namespace).catch(() => []))
         await this.patch(farmPath({ namespace, name: metadata.name }), { metadata: { finalizers: null } }).catch(() => undefined); // it may have gone
       await this.api.json({ method: "DELETE", path: `/api/v1/namespaces/${namespace}` }).catch(() => undefined); // as the scenario may have done
+      await this.#endPods(namespace);
     }
+    this.book.close();
     for (const database of this.#databases.values()) await (await database).close();
     await this.api.close();
   }
@@ -149,6 +164,12 @@ export class Stage {
     await this.#put("/api/v1", "secrets", secret(at.namespace, at.name, { CMSConnectionString: connectionString }) as Named);
   }
 
+  /** How its kubelet plays the pod (test/cluster/README.md): annotations without their prefix; null takes one away. */
+  async tellPod({ namespace, realName: name }: BookedPod, annotations: Readonly<Record<string, string | null>>): Promise<void> {
+    const prefixed = Object.entries(annotations).map(([key, value]) => [`kubelet.test/${key}`, value] as const);
+    await this.patch(podPath({ namespace, name }), { metadata: { annotations: Object.fromEntries(prefixed) } });
+  }
+
   async patch(path: string, body: object, contentType?: string): Promise<void> {
     await this.api.json({ method: "PATCH", path, body, ...(contentType !== undefined && { contentType }) });
   }
@@ -160,7 +181,7 @@ export class Stage {
       const pod = this.book.named(namespace, name);
       return pod?.isGone === false ? pod : undefined;
     };
-    await this.until(`there is a pod ${text}`, () => find() !== undefined, { timeoutMs: 30_000 });
+    await this.until(`there is a pod ${text}`, () => find() !== undefined);
     return find() as BookedPod;
   }
 
@@ -175,7 +196,7 @@ export class Stage {
 
   /** Waits for a condition of the world; the error shows what was seen instead. */
   async until(what: string, condition: () => Promise<boolean> | boolean, options: UntilOptions = {}): Promise<void> {
-    await until(what, condition, { everyMs: 150, timeoutMs: 30_000, seen: () => this.view(), ...options });
+    await until(what, condition, { everyMs: 150, timeoutMs: 90_000, seen: () => this.view(), ...options });
   }
 
   /** Rows, pods and farms for people. */
@@ -198,13 +219,22 @@ export class Stage {
     return { rows: await Promise.all(rows), pods, farms: farms.flat(), deeds: this.judge.deeds, logs };
   }
 
-  /** Does it later, unless the scenario is over by then. */
+  /** Does it so much later in the story, unless that is over by then. */
   later(ms: number, deed: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      deed();
-    }, ms);
-    this.#timers.add(timer);
+    this.#putOff = [...this.#putOff, { atMs: this.podEnds.nowMs + ms, deed }];
+  }
+
+  /** It is so late in the story: does what was put off until now, and resolves to one sentence for each pod that is still to be seen to end. */
+  async reach(nowMs: number): Promise<readonly string[]> {
+    this.podEnds.nowMs = nowMs;
+    this.#doWhatWasPutOff(nowMs);
+    return await this.podEnds.endDue();
+  }
+
+  #doWhatWasPutOff(untilMs: number): void {
+    const due = this.#putOff.filter(({ atMs }) => atMs <= untilMs);
+    this.#putOff = this.#putOff.filter((one) => !due.includes(one));
+    for (const { deed } of due) deed();
   }
 
   /** What ends a state of this name: a fault that lasts. */
@@ -221,7 +251,12 @@ export class Stage {
   /** Whether a fault lasts, or something is to be done later. */
   get isDisturbed(): boolean {
     const isSilent = [...this.operators.values()].some(({ isPaused, isApiSilent }) => isPaused || isApiSilent);
-    return isSilent || this.#states.size + this.#timers.size > 0;
+    return isSilent || this.#states.size + this.#putOff.length > 0;
+  }
+
+  /** The store of its control plane can be taken back. */
+  get mayGoBack(): boolean {
+    return this.#ground.store !== undefined;
   }
 
   /** Nothing goes wrong any more. */
@@ -235,7 +270,7 @@ export class Stage {
       operator.answerApi();
       operator.resume();
     }
-    await this.until("what was put off has been done", () => this.#timers.size === 0);
+    this.#doWhatWasPutOff(Infinity);
   }
 
   /** 1, 2, 3, … for each name. */
@@ -252,6 +287,13 @@ export class Stage {
       if (!String(error).includes(": 409 ")) throw error;
       await this.patch(`${path}/${body.metadata.name}`, body);
     });
+  }
+
+  /** Else they would stay for ever, and their namespace on the control plane of others. */
+  async #endPods(namespace: string): Promise<void> {
+    if (this.mayGoBack) return; // it goes with all that is in it
+    for (const pod of this.book.stored())
+      if (pod.namespace === namespace) await this.tellPod(pod, { "stop-ms": "0" }).catch(() => undefined); // it may have gone
   }
 
   #store(): NonNullable<Ground["store"]> {
