@@ -53,8 +53,8 @@ export async function connectTo(directory: string): Promise<ClusterConnection> {
     url: access.url,
     kubeconfigPath: admin,
     pids: Object.fromEntries(Object.entries(processes).map(([component, { pid }]) => [component, pid])),
-    kubectl: (args, options) => run({ program: kubectl, name: "kubectl", args, env, ...options }),
-    helm: (args, options) => run({ program: helm, name: "helm", args, env, ...options }),
+    kubectl: (args, options) => connected({ program: kubectl, name: "kubectl", args, env, ...options }),
+    helm: (args, options) => connected({ program: helm, name: "helm", args, env, ...options }),
     serviceAccountKubeconfig: async (account) => {
       const path = join(directory, `${account.namespace}-${account.name}-${randomUUID()}.kubeconfig`);
       const token = await requestToken(access, account);
@@ -69,6 +69,19 @@ interface Command extends CommandOptions {
   readonly name: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
+}
+
+const mostConnections = 6;
+
+/** A server that is held up takes no connection for 10 s, and both commands give up then: nothing was sent, so they are run again. */
+async function connected(command: Command): Promise<string> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await run(command);
+    } catch (error) {
+      if (attempt === mostConnections || !String(error).includes("TLS handshake timeout")) throw error;
+    }
+  }
 }
 
 function run(command: Command): Promise<string> {
