@@ -53,7 +53,7 @@ const root = join(import.meta.dirname, "../..");
 const chart = join(root, "charts/webfarm-operator");
 
 // Each kubectl takes 50 ms alone and far longer beside other tests.
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 let cluster: CrdCluster;
 let namespace: string;
@@ -305,7 +305,7 @@ describe("A ServiceMonitor", () => {
 test("Installed, upgraded and uninstalled it leaves the CRD and the WebFarms where they were", async () => {
   const release = ["shop", chart, "--namespace", namespace];
   expect(await cluster.helm(["install", ...release])).toMatch(/WebFarms in all namespaces[^]*One of its 2 pods leads/);
-  await cluster.kubectl(["wait", "--for=condition=Established", "crd/webfarms.webfarm.dev", "--timeout=30s"]);
+  await cluster.kubectl(["wait", "--for=condition=Established", "crd/webfarms.webfarm.dev", "--timeout=180s"]);
   await served(cluster);
   await cluster.kubectl(["--namespace", namespace, "create", "-f", join(root, "crds/examples/minimal.yaml")]);
   expect(await cluster.helm(["upgrade", ...release, "--set", "config.readOnly=true,replicas=1"])).toMatch(

@@ -12,7 +12,7 @@ import type { Reply } from "./connection.ts";
 import { kenticoVersions } from "../database/fixtures/kentico.ts";
 import { type FarmRig, guid, never, openFarm, server } from "../sqlserver/farmRig.ts";
 
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 
 let database: TestDatabase;
 beforeAll(async () => {

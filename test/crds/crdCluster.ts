@@ -24,14 +24,14 @@ export async function startApiServer(): Promise<CrdCluster> {
 export async function startCrdCluster(): Promise<CrdCluster> {
   const cluster = await startApiServer();
   await cluster.kubectl(["create", "-f", join(import.meta.dirname, "../../crds/webfarm.dev_webfarms.yaml")]);
-  await cluster.kubectl(["wait", "--for=condition=Established", "crd/webfarms.webfarm.dev", "--timeout=30s"]);
+  await cluster.kubectl(["wait", "--for=condition=Established", "crd/webfarms.webfarm.dev", "--timeout=180s"]);
   await served(cluster);
   return cluster;
 }
 
 /** Resolves when discovery lists WebFarms: it does so up to a second after the CRD is Established, and kubectl believes discovery. */
 export async function served(cluster: Pick<CrdCluster, "kubectl">): Promise<void> {
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + 180_000;
   while ((await cluster.kubectl(["api-resources", "--api-group", "webfarm.dev", "--output", "name"])) === "") {
     if (Date.now() > deadline) throw new Error("The API server does not list webfarms.webfarm.dev although its CRD is established");
   }

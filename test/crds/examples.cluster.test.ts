@@ -8,7 +8,7 @@ const folder = join(import.meta.dirname, "../../crds/examples");
 const files = await readdir(folder);
 
 // Each kubectl takes 50 ms alone and far longer beside other tests.
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 let cluster: CrdCluster;
 let namespace: string;

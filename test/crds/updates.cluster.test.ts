@@ -5,7 +5,7 @@ import { create, defaulted, replacementRefusalOf, setStatus, statusRefusalOf } f
 import { type Farm, farm, farmWithConnectionString, farmWithParts, member } from "./farms.ts";
 
 // Each kubectl takes 50 ms alone and far longer beside other tests.
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 let cluster: CrdCluster;
 let namespace: string;

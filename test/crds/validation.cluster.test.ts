@@ -139,7 +139,7 @@ const unknownFields: readonly Rule[] = [
 ];
 
 // Each kubectl takes 50 ms alone and far longer beside other tests.
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 let cluster: CrdCluster;
 let namespace: string;

@@ -10,7 +10,7 @@ import { secret } from "../world/manifests.ts";
 import { plantFarm } from "../world/plantedFarm.ts";
 import type { PlantedFarm } from "../world/plantedFarm.ts";
 
-const limitMs = 60_000;
+const limitMs = 300_000;
 const hidden = "Hidden-3d9a51";
 
 let world: FarmWorld;
@@ -18,11 +18,11 @@ let encrypting: TestDatabase;
 beforeAll(async () => {
   world = await createFarmWorld({ env: { WEBFARM_RESYNC_SECONDS: "5" } });
   encrypting = await openTestDatabase({ kentico: { version: "13" } });
-}, 120_000);
+}, 240_000);
 afterAll(async () => {
   await world.close();
   await encrypting.close();
-}, 30_000);
+}, 120_000);
 
 async function plant(name: string, text: string): Promise<PlantedFarm> {
   await connect(name, text);

@@ -13,7 +13,7 @@ import type { SpecPart } from "../world/manifests.ts";
 import { startOperatorProcess } from "../world/operatorProcess.ts";
 import { plantFarm } from "../world/plantedFarm.ts";
 
-const limitMs = 60_000;
+const limitMs = 300_000;
 const release = "webfarm-operator";
 const tenantId = "contoso.example.com";
 const trusted = "11111111-2222-3333-4444-555555555555";
@@ -84,7 +84,7 @@ beforeAll(async () => {
     },
   });
   await world.operator.ready();
-}, 120_000);
+}, 240_000);
 
 afterAll(async () => {
   if (asksRealServer()) return;
@@ -92,7 +92,7 @@ afterAll(async () => {
   await database.close();
   await entra.close();
   rmSync(folder, { recursive: true });
-}, 60_000);
+}, 120_000);
 
 /** A farm whose database is opened as this ServiceAccount. */
 const databaseAs = (serviceAccountName: string, more: object = {}): SpecPart => ({
@@ -116,10 +116,16 @@ itOnOurServer(
       });
     await settled(2);
     await farm.untilCondition("Ready", /^True\/Ready /);
+    const asked = [...entra.asked]; // more than once only where the answer came too late, and its token is of no use then
     await farm.scale(1);
     await settled(1);
-    expect(entra.asked).toEqual([trusted]);
-    expect(new Set(presented)).toEqual(new Set(entra.given.keys()));
+    expect(entra.asked).toEqual(asked);
+    expect(new Set(asked)).toEqual(new Set([trusted]));
+    const [token, ...others] = new Set(presented);
+    expect([entra.given.get(token ?? ""), others]).toEqual([trusted, []]);
+    // Nobody but the next farm logs in from here on.
+    await world.kubectl("annotate", "wf", "identified", "webfarm.dev/skip-cleanup=true");
+    await world.kubectl("delete", "wf", "identified");
   },
   limitMs,
 );
@@ -128,7 +134,7 @@ itOnOurServer(
   "says what to configure, for each way in which a ServiceAccount does not do, and works when a person has done it",
   async () => {
     const farm = await plantFarm(world, { name: "misfit", spec: databaseAs("nobody") });
-    const reachable = (wanted: RegExp): Promise<void> => farm.untilCondition("DatabaseReachable", wanted);
+    const reachable = (wanted: RegExp): Promise<unknown> => farm.untilCondition("DatabaseReachable", wanted);
     // Nobody may look whether a ServiceAccount is there that the chart does not name.
     await reachable(/^False\/ServiceAccountForbidden .*add nobody to serviceAccountTokens/);
     await farm.change(databaseAs("unlisted"));

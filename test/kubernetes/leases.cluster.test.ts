@@ -20,11 +20,11 @@ beforeAll(async () => {
     clock: systemClock,
     userAgent: "webfarm-operator/test",
   });
-}, 120_000);
+}, 240_000);
 afterAll(async () => {
   await api.close();
   await cluster.close();
-}, 60_000);
+}, 120_000);
 
 const signal = new AbortController().signal;
 const writing = (identity: string): { identity: string; leaseSeconds: number; nowMs: number } => ({

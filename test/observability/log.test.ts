@@ -205,8 +205,9 @@ test("the input is not changed", () => {
 });
 
 test("a hostile text of a megabyte costs little", () => {
-  const startMs = performance.now();
+  const before = process.cpuUsage(); // time of the processor: what it does for others does not count
   for (const piece of ["a.", "a://", "a://a:", "eyJ.", "password", "bearer ", "password =", '"token":"'])
     redacted({ text: piece.repeat(1_000_000 / piece.length) });
-  expect(performance.now() - startMs).toBeLessThan(1_000);
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1_000).toBeLessThan(1_000); // milliseconds; 15 of them as it is
 });

@@ -5,7 +5,7 @@ import type { FarmDatabase } from "../../operator/sqlserver/farmDatabase.ts";
 import { type KenticoVersion, kenticoVersions } from "../database/fixtures/kentico.ts";
 import { type FarmRig, guid, never, openFarm } from "./farmRig.ts";
 
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 
 const rigs: FarmRig[] = [];
 afterEach(async () => {

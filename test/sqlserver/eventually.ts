@@ -1,8 +1,8 @@
 // Waits for something that can be seen. It never waits for time: it looks again in each turn of the loop, and gives up in the end.
 
-const longestMs = 5_000;
+const longestMs = 60_000;
 
-/** Throws when `isSo` is still false after five seconds. */
+/** Throws when `isSo` is still false after a minute. */
 export async function eventually(isSo: () => boolean): Promise<void> {
   const startMs = performance.now();
   while (!isSo()) {

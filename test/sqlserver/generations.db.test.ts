@@ -8,7 +8,7 @@ import { type KenticoVersion, kenticoVersions } from "../database/fixtures/kenti
 import { eventually } from "./eventually.ts";
 import { type FarmRig, type FarmRigOptions, guid, never, openFarm, server } from "./farmRig.ts";
 
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 
 const rigs: FarmRig[] = [];
 afterEach(async () => {

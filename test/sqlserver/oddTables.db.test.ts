@@ -5,7 +5,7 @@ import { afterEach, describe, expect, jest, test } from "@jest/globals";
 import type { KenticoVersion } from "../database/fixtures/kentico.ts";
 import { type FarmRig, guid, never, openFarm, server } from "./farmRig.ts";
 
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 
 const rigs: FarmRig[] = [];
 afterEach(async () => {

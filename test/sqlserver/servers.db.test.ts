@@ -8,7 +8,7 @@ import { asksRealServer } from "../database/database.ts";
 import { eventually } from "./eventually.ts";
 import { applicationName, documentedGrants, type FarmRig, type FarmRigOptions, guid, never, openFarm, server } from "./farmRig.ts";
 
-jest.setTimeout(30_000);
+jest.setTimeout(120_000);
 
 const scripted = asksRealServer() ? describe.skip : describe; // a real server takes no fault script
 

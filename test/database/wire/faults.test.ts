@@ -138,9 +138,13 @@ describe("a hold", () => {
   });
 
   test("gives way to attention: the statement never runs, the connection goes on", async () => {
-    pool = await open({ requestTimeout: 200 });
     const hold = server.faults.hold(/^DELETE/);
-    await expect(query("DELETE")).rejects.toMatchObject({ code: "ETIMEOUT" });
+    const request = pool.request();
+    const answer = request.query("DELETE");
+    const cancelled = expect(answer).rejects.toMatchObject({ code: "ECANCEL" });
+    await hold.reached;
+    request.cancel();
+    await cancelled;
     hold.release();
     await hold.finished;
     await query("SELECT");
