@@ -28,7 +28,7 @@ export const deedsOfOperators: Deeds<Kinds> = {
   operatorCrashes: async (stage, { operator }) => await stage.operator(operator).crash(),
   operatorPauses: (stage, { operator, duration }) => {
     stage.operator(operator).pause();
-    stage.later(duration, () => stage.operator(operator).resume());
+    stage.time.later(duration, () => stage.operator(operator).resume());
     return Promise.resolve();
   },
   operatorResumes: (stage, { operator }) => {
@@ -39,7 +39,7 @@ export const deedsOfOperators: Deeds<Kinds> = {
   effectLate: async (stage, { target, duration }) => {
     const { faults } = await stage.database();
     const late = faults.hold(patternOf(target), { ...fromOperators, attention: "unanswered" });
-    void late.reached.then(() => stage.later(duration, late.release));
+    void late.reached.then(() => stage.time.later(duration, () => late.release()));
   },
   effectLost: async (stage, { target }) => void (await stage.database()).faults.dropAfter(patternOf(target), fromOperators),
   effectNotApplied: async (stage, { target }) => void (await stage.database()).faults.dropBefore(patternOf(target), fromOperators),

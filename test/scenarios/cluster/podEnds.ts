@@ -2,9 +2,11 @@
 // over. So a pod that ends may be looked at for as long as a busy machine takes. It ends nothing whose kubelet or process hears nothing.
 
 import type { BookedPod, PodBook, StoredPod } from "./podBook.ts";
+import type { StoryTime } from "./storyTime.ts";
 
 export interface PodEndsOptions {
-  readonly book: PodBook;
+  readonly book: Pick<PodBook, "stored">;
+  readonly time: StoryTime;
   /** Gives a pod annotations without their prefix, where it is still there. */
   readonly tell: (pod: BookedPod, annotations: Readonly<Record<string, string>>) => Promise<void>;
 }
@@ -16,10 +18,6 @@ const usualStopMs = 4_000;
 export const neverMs = "31536000000";
 
 export class PodEnds {
-  /** Milliseconds of the story: they pass where it says so, and nowhere else. */
-  nowMs = 0;
-  /** When the last deed was done. Controllers may take their time, but what they delete they delete because of it. */
-  #deedAtMs = 0;
   readonly #options: PodEndsOptions;
   readonly #stopMs = new Map<string, number>(); // by UID
   readonly #beganAtMs = new Map<string, number>(); // of those that end
@@ -29,10 +27,6 @@ export class PodEnds {
     this.#options = options;
   }
 
-  noteDeed(): void {
-    this.#deedAtMs = this.nowMs;
-  }
-
   /** From now on the pod takes so long from deleted to ended. */
   takes({ uid }: BookedPod, stopMs: number): void {
     this.#stopMs.set(uid, stopMs);
@@ -40,15 +34,16 @@ export class PodEnds {
 
   /** Ends the pods whose time is over; resolves to one sentence for each that is still to be seen to end. */
   async endDue(): Promise<readonly string[]> {
+    const { book, time } = this.#options;
     const due: BookedPod[] = [];
-    for (const pod of this.#options.book.stored()) {
+    for (const pod of book.stored()) {
       if (!ends(pod)) {
         this.#beganAtMs.delete(pod.uid);
         continue;
       }
-      const beganAtMs = this.#beganAtMs.get(pod.uid) ?? this.#deedAtMs;
+      const beganAtMs = this.#beganAtMs.get(pod.uid) ?? time.deedAtMs;
       this.#beganAtMs.set(pod.uid, beganAtMs);
-      if (beganAtMs + (this.#stopMs.get(pod.uid) ?? usualStopMs) <= this.nowMs) due.push(pod);
+      if (beganAtMs + (this.#stopMs.get(pod.uid) ?? usualStopMs) <= time.nowMs) due.push(pod);
     }
     for (const pod of due) {
       if (this.#told.has(pod.uid)) continue;

@@ -94,7 +94,7 @@ async function perform(stage: Stage, step: Step, at: string): Promise<void> {
   try {
     if (step.kind === "timePasses") await passTime(stage, step.duration);
     else {
-      stage.podEnds.noteDeed();
+      stage.time.noteDeed();
       await play(stage, step);
     }
   } catch (error) {

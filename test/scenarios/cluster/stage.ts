@@ -21,16 +21,11 @@ import { PodBook } from "./podBook.ts";
 import type { BookedPod } from "./podBook.ts";
 import { PodEnds } from "./podEnds.ts";
 import { ScenarioOperator } from "./scenarioOperator.ts";
+import { StoryTime } from "./storyTime.ts";
 
 export interface StageOptions {
   readonly ground: Ground;
   readonly foresight: Foresight;
-}
-
-interface PutOff {
-  /** In the story's time. */
-  readonly atMs: number;
-  readonly deed: () => void;
 }
 
 interface Named {
@@ -45,8 +40,9 @@ const storeAwayMs = 5_000;
 export class Stage {
   readonly api: Api;
   readonly book = new PodBook();
+  readonly time = new StoryTime();
   readonly podEnds = new PodEnds({
-    book: this.book,
+    ...{ book: this.book, time: this.time },
     tell: (pod, annotations) =>
       this.tellPod(pod, annotations).catch((error: unknown) => {
         if (!String(error).includes(": 404 ")) throw error; // it has gone meanwhile
@@ -59,7 +55,6 @@ export class Stage {
   readonly #token: string;
   readonly #namespaces = new Map<string, string>(); // real names by those of scenario files
   readonly #databases = new Map<string, Promise<ScenarioDatabase>>();
-  #putOff: readonly PutOff[] = [];
   readonly #states = new Map<string, () => void>();
   readonly #counts = new Map<string, number>();
 
@@ -219,24 +214,6 @@ export class Stage {
     return { rows: await Promise.all(rows), pods, farms: farms.flat(), deeds: this.judge.deeds, logs };
   }
 
-  /** Does it so much later in the story, unless that is over by then. */
-  later(ms: number, deed: () => void): void {
-    this.#putOff = [...this.#putOff, { atMs: this.podEnds.nowMs + ms, deed }];
-  }
-
-  /** It is so late in the story: does what was put off until now, and resolves to one sentence for each pod that is still to be seen to end. */
-  async reach(nowMs: number): Promise<readonly string[]> {
-    this.podEnds.nowMs = nowMs;
-    this.#doWhatWasPutOff(nowMs);
-    return await this.podEnds.endDue();
-  }
-
-  #doWhatWasPutOff(untilMs: number): void {
-    const due = this.#putOff.filter(({ atMs }) => atMs <= untilMs);
-    this.#putOff = this.#putOff.filter((one) => !due.includes(one));
-    for (const { deed } of due) deed();
-  }
-
   /** What ends a state of this name: a fault that lasts. */
   note(state: string, end: () => void): void {
     this.undo(state);
@@ -251,7 +228,7 @@ export class Stage {
   /** Whether a fault lasts, or something is to be done later. */
   get isDisturbed(): boolean {
     const isSilent = [...this.operators.values()].some(({ isPaused, isApiSilent }) => isPaused || isApiSilent);
-    return isSilent || this.#states.size + this.#putOff.length > 0;
+    return isSilent || this.#states.size > 0 || this.time.isWaiting;
   }
 
   /** The store of its control plane can be taken back. */
@@ -270,7 +247,7 @@ export class Stage {
       operator.answerApi();
       operator.resume();
     }
-    this.#doWhatWasPutOff(Infinity);
+    this.time.hurry();
   }
 
   /** 1, 2, 3, … for each name. */
