@@ -1,9 +1,11 @@
 // Paces the registration of pods that serve already: in 9 to 13 an instance that ran without a row restarts when it finds one, so all
-// rows at once would take the whole site down. Pods that do not serve yet are never paced.
+// rows at once would take the whole site down. Pods that do not serve yet are never paced, nor are those of 6 to 8, which use a row as it comes.
 
 import type { LateRegistration } from "./memory.ts";
 import { lateRestartLimitMs } from "./memory.ts";
 import type { Milliseconds, PodUid } from "./model.ts";
+import type { TableObservation } from "./observation.ts";
+import { readOnce } from "./unsynchronised.ts";
 
 export interface LatePace<T> {
   readonly now: readonly T[];
@@ -12,6 +14,9 @@ export interface LatePace<T> {
   /** When the pods under way are given up; absent while none is. */
   readonly lookAgainMs?: Milliseconds;
 }
+
+/** Whether an instance that runs without a row restarts when it finds one. */
+export const restartsForRow = (table: TableObservation): boolean => table.kind === "read" && readOnce.has(table.facts.product);
 
 /** Chooses which of the serving pods without a row are registered now; `nowMs` is monotonic. */
 export function paceLate<T extends { readonly pod: { readonly uid: PodUid } }>(

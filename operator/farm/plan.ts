@@ -29,7 +29,7 @@ import { desiredServers, wantsRow } from "./desired.ts";
 import type { ClaimedPod, Desired } from "./desired.ts";
 import { foreignRowsByName } from "./duplicates.ts";
 import { rowNames } from "./equalNames.ts";
-import { paceLate } from "./lateRegistration.ts";
+import { paceLate, restartsForRow } from "./lateRegistration.ts";
 import { admit } from "./limit.ts";
 import { kinship, markFor } from "./mark.ts";
 import type { RowKinship } from "./mark.ts";
@@ -201,23 +201,20 @@ function planPods(context: Context): PodsPlan {
     else candidates.push({ claim, pod: claim.pod, name: claim.name.value });
   }
   const { admitted, waiting } = admit(candidates, observation, read.rows);
-  const pace = paceLate(
-    admitted.filter(({ pod }) => pod.ready),
-    memory.late,
-    observation.nowMs,
-  );
+  const isLate = ({ pod }: Candidate): boolean => pod.ready && restartsForRow(observation.table);
+  const pace = paceLate(admitted.filter(isLate), memory.late, observation.nowMs);
   const lateNow = new Set(pace.now);
-  const now = admitted.filter((candidate) => !candidate.pod.ready || lateNow.has(candidate));
+  const now = admitted.filter((candidate) => !isLate(candidate) || lateNow.has(candidate));
   views.push(...waiting.map(({ claim, name }) => claimView(claim, name, "LimitReached", "LimitReached", limitMessage(observation))));
   views.push(...now.map(({ claim, name }) => claimView(claim, name, "Pending", "AwaitingRow", "The row is about to be written.")));
   views.push(...pace.later.map(({ claim, name }) => claimView(claim, name, "Pending", "LateRegistration", lateMessage)));
   return {
-    inserts: now.map(({ claim, name }) => ({
-      name,
-      claim,
-      guid: markFor(observation.identity, name, claim.pod.uid),
-      late: claim.pod.ready,
-      ...urlPart(serverUrl(claim, observation)),
+    inserts: now.map((candidate) => ({
+      name: candidate.name,
+      claim: candidate.claim,
+      guid: markFor(observation.identity, candidate.name, candidate.pod.uid),
+      late: isLate(candidate),
+      ...urlPart(serverUrl(candidate.claim, observation)),
     })),
     marks,
     views,

@@ -46,7 +46,7 @@ export function whyUnsynchronised({ lives }: Processes, pod: Pod, row: ServerRow
 const restartsOf = ({ restarts = 0 }: Pod): number => restarts;
 
 /** 9 to 13 read the servers once. 6 to 8 read their rows each time; Xperience by Kentico registers itself. */
-const readOnce: ReadonlySet<Product> = new Set<Product>(["9-10", "11", "12-13"]);
+export const readOnce: ReadonlySet<Product> = new Set<Product>(["9-10", "11", "12-13"]);
 
 /** What is known after this observation, whose rows were read at `rowsReadMs` (monotonic). */
 export function noteProcesses(known: Processes, observation: Observation, rowsReadMs: Milliseconds): Processes {

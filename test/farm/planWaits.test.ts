@@ -3,8 +3,8 @@
 import { describe, expect, test } from "@jest/globals";
 import { rowKey } from "../../operator/farm/memory.ts";
 import type { FarmMemory } from "../../operator/farm/memory.ts";
-import type { Milliseconds } from "../../operator/farm/model.ts";
-import { ended, memory, nowMs, pod, rowOf, uid } from "./build.ts";
+import type { Milliseconds, Product } from "../../operator/farm/model.ts";
+import { ended, memory, nowMs, pod, rowOf, table, uid } from "./build.ts";
 import { plan, actions, states, expectAll, a, b } from "./planning.ts";
 
 describe("a name that its StatefulSet still wants", () => {
@@ -66,6 +66,19 @@ describe("pods that serve before they have a row", () => {
   });
   test("go on with the number that was counted first", () =>
     expect(plan({ pods: serving(3) }, memory({ late: { quota: 2, restarting: new Map() } })).inserts).toHaveLength(2));
+  test.each<[Product, number]>([
+    ["6", 8],
+    ["7-8", 8],
+    ["9-10", 2],
+    ["11", 2],
+    ["12-13", 2],
+  ])("are paced only where a row that is found restarts them: %s gets %i of 8", (product, expected) => {
+    const rows = table([], { facts: { product, hasUrl: product === "6" || product === "7-8" } });
+    const { inserts, lookAgainMs } = plan({ pods: serving(8).map((one) => ({ ...one, ip: "10.0.0.1" })), table: rows });
+    expect(inserts).toHaveLength(expected);
+    expect(inserts.every(({ late }) => late === expected < 8)).toBe(true);
+    expect(lookAgainMs).toBeUndefined();
+  });
   test("do not hold up pods that do not serve yet", () => {
     const late = { quota: 1, restarting: new Map([[uid("x"), { sinceMs: nowMs, seenNotReady: false }]]) };
     const result = plan({ pods: [...serving(4), a, b] }, memory({ late }));
