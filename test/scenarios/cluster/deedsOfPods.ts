@@ -8,8 +8,8 @@ import { podPath } from "./objects.ts";
 
 const strategic = "application/strategic-merge-patch+json";
 const nodes = ["n1", "n2", "n3"];
-/** As the simulated kubelet: a crashed container runs again after so long. */
-const restartMs = "10000";
+/** A crashed container runs again after so long: later than anybody looks. */
+const restartMs = "60000";
 
 type Kinds =
   | `pod${"Stops" | "Deleted" | "ForceDeleted" | "ForceDeletedAlive" | "Deaf" | "Evicted" | "Completes" | "Relabelled"}`

@@ -8,6 +8,9 @@ import { workloadPath } from "./objects.ts";
 import { neverMs } from "./podEnds.ts";
 import type { Stage } from "./stage.ts";
 
+/** From bound to running: a site does not start before the operator had time to write its row. */
+const startMs = "2000";
+
 type Kinds =
   | `namespace${"Made" | "Deleted"}`
   | `secret${"Made" | "Deleted"}`
@@ -67,7 +70,13 @@ async function make(stage: Stage, { kind, text, replicas, label }: Workload): Pr
   const at = stage.at(text);
   const { graceSeconds, withoutGate } = stage.foresight;
   const made = application({
-    ...{ ...at, kind, replicas, annotations: { "kubelet.test/stop-ms": neverMs }, graceSeconds: graceSeconds.get(text) ?? 30 },
+    ...{
+      ...at,
+      kind,
+      replicas,
+      annotations: { "kubelet.test/start-ms": startMs, "kubelet.test/stop-ms": neverMs },
+      graceSeconds: graceSeconds.get(text) ?? 30,
+    },
     gate: withoutGate.has(text) ? "without" : "with",
   }) as Manifest;
   const body = label === undefined ? made : selecting(made, label);

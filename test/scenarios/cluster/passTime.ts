@@ -5,6 +5,7 @@ import { printDuration } from "../../simulation/steps.ts";
 import { whatIsLeft, whatIsUndone, whatMoves } from "./rest.ts";
 import type { Stage } from "./stage.ts";
 
+const settlingMs = 10_000;
 /** Before it can be said that nothing happens. */
 const leastMs = 1_000;
 /** A real control plane is slower than the simulated one: what moves may come to rest after the time is over. */
@@ -12,6 +13,14 @@ const graceMs = 90_000;
 /** Nobody waits longer than this for real. */
 const mostMs = 120_000;
 const looksAtRest = 3;
+
+/** Resolves when pods run and have their rows, or after a while where they cannot. */
+export async function settle(stage: Stage): Promise<void> {
+  await passTime(stage, settlingMs);
+  const beganAtMs = performance.now();
+  const isOver = async (): Promise<boolean> => (await whatIsUndone(stage)).length === 0 || performance.now() - beganAtMs >= graceMs;
+  await stage.until("what is given is there", isOver, { everyMs: 200, timeoutMs: 2 * graceMs });
+}
 
 /** Resolves after `ms`, or when it is clear that nothing will happen in that time; rejects where `ms` are too many to let them pass. */
 export async function passTime(stage: Stage, ms: number): Promise<void> {
@@ -25,7 +34,13 @@ export async function passTime(stage: Stage, ms: number): Promise<void> {
     const due = await podEnds.endDue();
     const { coming, going } = await whatMoves(stage);
     // How long a pod takes to end is part of the story; how long to start is not, nor how long an operator takes to do what it can.
-    if (passedMs >= ms) return passedMs >= ms + graceMs || [...coming, ...due, ...(await whatIsUndone(stage))].length === 0;
+    if (passedMs >= ms) {
+      // A Lease runs out all the while.
+      if (stage.foresight.isElected || passedMs >= ms + graceMs) return true;
+      // Nobody tells an operator that its store has gone back.
+      const undone = stage.mayGoBack ? [] : await whatIsUndone(stage);
+      return [...coming, ...due, ...undone].length === 0;
+    }
     const left = [...coming, ...going, ...(await whatIsLeft(stage, "waits"))];
     calm = left.length > 0 ? 0 : calm + 1;
     if (calm >= looksAtRest && passedMs >= Math.min(ms, leastMs)) return true;

@@ -77,9 +77,9 @@ const isReady = ({ status }: StoredPod): boolean =>
   status.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
 
 /** What needs no more looking at: it stays as it is until somebody does something. */
-const final = ["Registered", "Disabled", "Conflict", "Blocked", "LimitReached"];
+const final = ["Registered", "Unsynchronised", "Disabled", "Conflict", "Blocked", "LimitReached"];
 /** What goes by itself when its time has come. */
-const waiting = ["Stale", "Draining", "Unsynchronised"];
+const waiting = ["Stale", "Draining"];
 
 /** One sentence for each thing that an operator which runs has still to do; `also`: what it says that it waits for. */
 export async function whatIsLeft(stage: Stage, also: "waits" | "no waits"): Promise<readonly string[]> {
@@ -94,11 +94,11 @@ export async function whatIsLeft(stage: Stage, also: "waits" | "no waits"): Prom
 }
 
 /**
- * One sentence for each thing that the operator is late with. Empty where it is not known to be: while a fault lasts, a Lease is waited for or
- * after the store went back, and of WebFarms that are being deleted.
+ * One sentence for each thing that the operator is late with. Empty where it is not known to be: while a fault lasts, and of WebFarms that are
+ * being deleted.
  */
 export async function whatIsUndone(stage: Stage): Promise<readonly string[]> {
-  if (stage.isDisturbed || stage.foresight.isElected || stage.mayGoBack) return [];
+  if (stage.isDisturbed) return [];
   return (await whatIsLeft(stage, "no waits")).filter((left) => !isDeletion(left));
 }
 

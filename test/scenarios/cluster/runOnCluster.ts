@@ -11,14 +11,12 @@ import { foresee } from "./foresight.ts";
 import { needsOwnControlPlane, openOwnGround } from "./ground.ts";
 import type { Ground } from "./ground.ts";
 import { obstacles, stepsOf } from "./obstacles.ts";
-import { passTime } from "./passTime.ts";
+import { passTime, settle } from "./passTime.ts";
 import { whatIsLeft } from "./rest.ts";
 import { Stage } from "./stage.ts";
 import { unmet } from "./unmet.ts";
 import type { Since } from "./unmet.ts";
 
-/** Until pods run and have their rows. */
-const settlingMs = 10_000;
 /** Longer than a real control plane needs for anything that the simulated one does in the moment of a Then. */
 const patienceMs = 90_000;
 
@@ -60,7 +58,7 @@ async function tell(stage: Stage, scenario: Scenario, start: readonly Step[]): P
   const [pods, others] = [stepsOf(givens).filter(isAboutPods), stepsOf(givens).filter((step) => !isAboutPods(step))];
   const order = start.length === 0 ? stepsOf(givens) : [...others, ...start, ...pods];
   for (const step of order) await perform(stage, step, scenario.file);
-  await passTime(stage, settlingMs);
+  await settle(stage);
   since = { ...since, given: await rowsByName(stage) };
   const groups = grouped(story);
   for (const lines of groups) {
