@@ -101,9 +101,11 @@ async function logInAs(target: Target, { token, abandoned, logInWith }: LogIn): 
 /** What is to be done is another thing than with a password. */
 function identityRefused({ problem, outcome, cause }: DatabaseError, { identity, endpoint, database }: Target): DatabaseError {
   const number = problem.number === undefined ? "" : `, error ${problem.number}`;
+  const isDatabase = problem.reason === "DatabaseNotAccessible";
   const message =
     `The server does not let in the identity of ServiceAccount ${identity?.serviceAccount ?? ""} (client ID ${identity?.clientId ?? ""}): ` +
     `run CREATE USER [<name of the application or managed identity>] FROM EXTERNAL PROVIDER in the database, and the script of permissions for that user. ` +
+    (isDatabase ? "So it is too while the database is offline, being restored or recovering: it is asked again. " : "") +
     `(${endpoint}, database ${database}${number})`;
   return new DatabaseError({ ...problem, message }, outcome, cause);
 }

@@ -12,10 +12,12 @@ export interface ErrorRule {
   readonly quote?: true;
 }
 
-// Numbers: platform-notes, sections 4 and 5; SqlClient's and EF Core's lists of transient errors.
+// Numbers: SqlClient's and EF Core's lists of transient errors, and Microsoft's list of the engine's errors; of refused logins:
+// https://learn.microsoft.com/sql/relational-databases/errors-events/database-engine-events-and-errors-18000-to-18999 and 16000-to-17999
 export const errorRules: readonly ErrorRule[] = [
   {
-    numbers: [18456, 18452, 18470, 18486, 18487, 18488],
+    // Only numbers that are about this login and its password: the gate does not ask again with them for minutes.
+    numbers: [18456, 18450, 18452, 18470, 18486, 18487, 18488],
     kind: "login",
     reason: "LoginFailed",
     stalled: true,
@@ -26,7 +28,7 @@ export const errorRules: readonly ErrorRule[] = [
     kind: "login",
     reason: "DatabaseNotAccessible",
     stalled: true,
-    say: "The login may not open the database, or there is none of that name: check the name, and create a user for the login there.",
+    say: "The login may not open the database, or there is none of that name: check the name, and create a user for the login there. So it is too while the database is offline, being restored or recovering, as after a restart of the server: it is asked again.",
   },
   {
     numbers: [916, 4064],
@@ -90,7 +92,7 @@ export const errorRules: readonly ErrorRule[] = [
   },
   { numbers: [1101, 1105], kind: "busy", reason: "DiskFull", stalled: true, say: "The database has no space left." },
   {
-    numbers: [40615],
+    numbers: [40615, 40914],
     kind: "unreachable",
     reason: "FirewallBlocked",
     stalled: true,
@@ -118,13 +120,31 @@ export const errorRules: readonly ErrorRule[] = [
   },
   {
     numbers: [
-      233, 997, 4221, 10060, 40143, 40540, 40197, 40613, 42108, 42109, 20, 64, 121, 10053, 10054, 49977, 49983, 615, 926, 927, 942, 945,
-      6005, 17142,
+      233, 997, 4221, 10060, 40143, 40540, 40197, 40613, 42108, 42109, 20, 64, 121, 10053, 10054, 49977, 49983, 615, 921, 922, 926, 927,
+      942, 945, 952, 6005,
     ],
     kind: "unreachable",
     reason: "ServerUnavailable",
-    say: "The server cannot serve the database now.",
+    say: "The server cannot serve the database now; it is asked again.",
     quote: true,
+  },
+  {
+    numbers: [18401, 18451, 18461, 17142, 17187, 17188, 17813],
+    kind: "unreachable",
+    reason: "ServerUnavailable",
+    say: "The server lets nobody in now: it is starting, being patched, paused, going down, or open to administrators only. It is asked again; user and password are not the matter.",
+  },
+  {
+    numbers: [17189, 17197, 17803, 17809, 18458, 18459, 18460],
+    kind: "unreachable",
+    reason: "ServerUnavailable",
+    say: "The server has no room for another connection now: too many are open, or threads or memory are short. It is asked again; user and password are not the matter.",
+  },
+  {
+    numbers: [40532],
+    kind: "unreachable",
+    reason: "ServerUnavailable",
+    say: "The gateway of the server does not find it: it is moving, or its name (also one behind the user's name) is wrong. It is asked again.",
   },
   {
     numbers: [266, 3902, 3903, 3930, 3998],

@@ -135,6 +135,15 @@ function withoutRule(error: unknown, doing: Doing): DatabaseProblem {
     return unreachable("Timeout", `The database did not answer in time (${where}).`);
   if (codes.includes("ECANCEL") || codes.includes("ABORT_ERR"))
     return unreachable("Aborted", `The request was ended by the operator (${where}).`);
+  const loginNumber = doing.loginNumbers?.[0];
+  if (codes.includes("ELOGIN") && loginNumber !== undefined)
+    return {
+      ...unreachable(
+        "ServerUnavailable",
+        `The server refused the login, for another reason than user and password: its error log says why; it is asked again (${where}, error ${loginNumber}).`,
+      ),
+      number: loginNumber,
+    };
   if (codes.includes("ELOGIN"))
     return {
       kind: "login",

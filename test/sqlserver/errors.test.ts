@@ -64,6 +64,43 @@ describe("while connecting", () => {
   });
 
   test.each([
+    [18401, /being patched.*asked again/],
+    [18451, /administrators only.*asked again/],
+    [18461, /administrators only.*asked again/],
+    [17142, /paused.*asked again/],
+    [17187, /is starting.*asked again/],
+    [17188, /going down.*asked again/],
+    [17189, /threads.*asked again/],
+    [17809, /too many are open.*asked again/],
+    [18460, /too many are open.*asked again/],
+    [40532, /gateway.*asked again/],
+    [40197, /cannot serve.*asked again/],
+    [40613, /cannot serve.*asked again/],
+    [922, /cannot serve.*asked again/],
+    [17892, /error log says why.*asked again/], // a trigger on logins; as every number that nobody has put into a rule
+  ])("a login that is refused with %d is no wrong password", (number, says) => {
+    const error = driverError("ELOGIN", "Login failed for user 'sa'. Reason: it is not the password.");
+    const { problem, outcome } = classify(error, { ...connecting, loginNumbers: [number] });
+    expect(problem).toMatchObject({ kind: "unreachable", reason: "ServerUnavailable", stalled: false, number });
+    expect(problem.message).toMatch(says);
+    expect(problem.message).not.toContain("Secret");
+    expect(outcome).toBe("notApplied");
+  });
+
+  test.each([18456, 18450, 18452, 18470, 18486, 18487, 18488])(
+    "a login that is refused with %d is a matter of user and password",
+    (number) => {
+      const { problem } = classify(driverError("ELOGIN"), { ...connecting, loginNumbers: [number] });
+      expect(problem).toMatchObject({ kind: "login", reason: "LoginFailed", stalled: true, message: expect.stringContaining("Secret") });
+    },
+  );
+
+  test("a database that cannot be opened may be offline, being restored or recovering", () => {
+    const { problem } = classify(driverError("ELOGIN"), { ...connecting, loginNumbers: [4060, 18456] });
+    expect(problem).toMatchObject({ reason: "DatabaseNotAccessible", stalled: true, message: expect.stringContaining("recovering") });
+  });
+
+  test.each([
     ["DEPTH_ZERO_SELF_SIGNED_CERT", "CertificateInvalid", /caSecretRef/],
     ["ERR_TLS_CERT_ALTNAME_INVALID", "CertificateInvalid", /serverName/],
     ["CERT_HAS_EXPIRED", "CertificateInvalid", /Renew/],

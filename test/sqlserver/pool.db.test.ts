@@ -319,6 +319,15 @@ describe("a login that is refused", () => {
     expect(await another({}).run(hello, [], never)).toHaveLength(1);
   });
 
+  test("while the server is being patched is tried again at once, and is no wrong password", async () => {
+    const { pool, server } = await rig();
+    server.faults.refuseLogins({ number: 18401, message: "Login failed for user 'sa'. Reason: Server is in script upgrade mode." });
+    await expect(pool.run(hello, [], never)).rejects.toMatchObject({
+      problem: { kind: "unreachable", reason: "ServerUnavailable", number: 18401, stalled: false },
+    });
+    expect(await pool.run(hello, [], never)).toHaveLength(1);
+  });
+
   test("for the database costs one login, not four", async () => {
     const { pool, server } = await rig();
     server.faults.refuseLogins({ number: 4060, message: "Cannot open database" }, { times: 10 });
