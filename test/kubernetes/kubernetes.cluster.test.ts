@@ -47,11 +47,11 @@ async function create(name: string, spec: object = {}): Promise<string> {
     metadata: { name, labels: { app: "shop" } },
     spec: { schedulerName: "nobody", containers: [{ name: "web", image: "none" }], ...spec },
   };
-  const pod = (await api.request({ method: "POST", path: podsPath(), body })) as { metadata: { uid: string } };
+  const pod = (await api.request({ method: "POST", path: podsPath(), body, deadlineMs: limitMs })) as { metadata: { uid: string } };
   return pod.metadata.uid;
 }
 
-const remove = (name: string): Promise<unknown> => api.request({ method: "DELETE", path: `${podsPath()}/${name}` });
+const remove = (name: string): Promise<unknown> => api.request({ method: "DELETE", path: `${podsPath()}/${name}`, deadlineMs: limitMs });
 
 function followed(through: KubernetesApi): { readonly pods: Pods; readonly metrics: RecordedMetrics; readonly told: string[] } {
   const metrics = new RecordedMetrics();
@@ -118,7 +118,7 @@ describe("the reflector", () => {
       const gone = live.find(({ name }) => name === "many-0")?.uid;
       await until(() => told.includes(`-${gone ?? ""}`));
       await pods.stop();
-      await api.request({ method: "DELETE", path: podsPath() });
+      await api.request({ method: "DELETE", path: podsPath(), deadlineMs: limitMs });
     },
     limitMs,
   );
