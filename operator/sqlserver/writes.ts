@@ -48,9 +48,10 @@ export async function writeRows<Row extends { readonly name: string }>(
   }
 }
 
-// Error numbers from 50000 on are those of triggers and their RAISERROR or THROW.
+// Whatever the server says against a statement that it answered may be one row's fault: a trigger fails with any number (245, 8134, 50000 …).
+// Lost connections, locks, permissions, tables of another shape and full disks are of other kinds.
 function isRowsFault(problem: DatabaseProblem): boolean {
-  return problem.kind === "refused" && (problem.reason === "RowRefused" || (problem.number ?? 0) >= 50_000);
+  return problem.kind === "refused" && problem.number !== undefined;
 }
 
 // A longer name would be cut by its parameter's declaration, and a cut name is another name.

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 
 import { catalogues } from "../../operator/sqlserver/catalogues.ts";
-import { DatabaseError } from "../../operator/sqlserver/errors.ts";
+import { classify, DatabaseError, type Doing } from "../../operator/sqlserver/errors.ts";
 import { type Shape, shapeOf } from "../../operator/sqlserver/shape.ts";
 import { register } from "../../operator/sqlserver/statements.ts";
 import { padded, type Send, sizeFor, type Write, writeRows } from "../../operator/sqlserver/writes.ts";
@@ -20,6 +20,8 @@ const write: Write<Row> = {
 const rows = (count: number): readonly Row[] => Array.from({ length: count }, (_, index) => ({ name: `pod-${index}` }));
 const problem = (reason: string, number?: number): DatabaseError =>
   new DatabaseError({ kind: "refused", reason, message: reason, stalled: false, ...(number !== undefined && { number }) }, "notApplied");
+
+const doing: Doing = { statement: "register16", endpoint: "sql,1433", database: "Kentico", login: { user: "sa", password: "hunter2" } };
 
 /** A table that refuses a request with one of these names. */
 function table(
@@ -75,9 +77,13 @@ describe("one bad row", () => {
     expect(database.requests).toBeLessThan(20);
   });
 
-  test("of a trigger's own number is found too", async () => {
-    const { refused } = await writeRows(write, shape, rows(3), table(["pod-1"], problem("StatementRefused", 51_234)).send);
-    expect(refused.map(({ name }) => name)).toEqual(["pod-1"]);
+  // A trigger's own number, its failed conversion, its division by zero, and an identity that replication has given away.
+  test.each([51_234, 245, 8134, 548])("that is refused with %d is found too, and the others are written", async (number) => {
+    const refusal = classify(Object.assign(new Error("x"), { code: "EREQUEST", number }), doing);
+    const database = table(["pod-1"], refusal);
+    const { refused } = await writeRows(write, shape, rows(3), database.send);
+    expect(refused).toEqual([{ name: "pod-1", problem: refusal.problem }]);
+    expect(database.written).toEqual(["pod-0", "pod-2"]);
   });
 });
 
@@ -90,9 +96,17 @@ test("a table that refuses everything is not asked row by row for ever, and each
 });
 
 test.each([
-  problem("StatementRefused", 102),
-  new DatabaseError({ kind: "unreachable", reason: "Timeout", message: "", stalled: false }, "unknown"),
-])("what is no row's fault is thrown at once", async (error) => {
+  ["EREQUEST", 229],
+  ["EREQUEST", 207],
+  ["EREQUEST", 1205],
+  ["EREQUEST", 1222],
+  ["EREQUEST", 9002],
+  ["EREQUEST", 3906],
+  ["EREQUEST", 40613],
+  ["ETIMEOUT", undefined],
+  ["ECONNRESET", undefined],
+])("what is no row's fault is thrown at once: %s %s", async (code, number) => {
+  const error = classify(Object.assign(new Error("x"), { code, number }), doing);
   const database = table(["pod-1"], error);
   await expect(writeRows(write, shape, rows(3), database.send)).rejects.toBe(error);
   expect(database.requests).toBe(1);
