@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { type Address, configFor } from "./address.ts";
 import { type Credentials, NotApplicable, type Place, type Readers } from "./behaviour.ts";
+import { dropDatabase, dropLogin, type Tell } from "./cleanUp.ts";
 import { openSession, type Session } from "./session.ts";
 
 export interface ContractServer {
@@ -114,15 +115,17 @@ export async function openServer(address: Address): Promise<ContractServer> {
     await Promise.allSettled(creations);
     const cleaner = await openSession({ ...configFor(address, "master"), requestTimeout: longestMs });
     const left: string[] = [];
+    const tell: Tell = async (sql) => {
+      const reply = await cleaner.ask(sql);
+      return reply.errors.length > 0 ? reply.message : undefined;
+    };
     for (const name of databases) {
-      // Some servers have no such mode (Azure SQL Database drops without it): what counts is whether the database goes.
-      await cleaner.ask(`ALTER DATABASE [${name}] SET SINGLE_USER WITH ROLLBACK IMMEDIATE;`);
-      const reply = await cleaner.ask(`DROP DATABASE [${name}];`);
-      if (reply.errors.length > 0) left.push(`database ${name} (${reply.message})`);
+      const refusal = await dropDatabase(tell, name);
+      if (refusal !== undefined) left.push(`database ${name} (${refusal})`);
     }
     for (const login of logins) {
-      const reply = await cleaner.ask(`DROP LOGIN [${login}];`);
-      if (reply.errors.length > 0) left.push(`login ${login} (${reply.message})`);
+      const refusal = await dropLogin(tell, login);
+      if (refusal !== undefined) left.push(`login ${login} (${refusal})`);
     }
     await cleaner.close();
     await master.close();

@@ -1,19 +1,22 @@
 // One database for one test: on the server that MSSQL_URL names, else on an engine and an endpoint of its own. It makes a database
-// with a name that nobody else has, and drops it, with the logins it made, when closed.
+// with a name that nobody else has, and drops it, with the logins it made, when closed. Of a server it needs no option that a test did not
+// ask for.
 import { randomBytes } from "node:crypto";
 import mssql from "mssql";
+import { addressOf } from "../contract/address.ts";
+import { dropDatabase, dropLogin, type Tell } from "../contract/cleanUp.ts";
 import { createEngine, defaultAdminPassword } from "./engine/engine.ts";
 import type { EngineOptions } from "./engine/engine.ts";
 import type { Faults } from "./faults.ts";
-import { kenticoDatabase, operatorGrants, operatorLogin } from "./fixtures/kentico.ts";
-import type { KenticoOptions, LoginOptions } from "./fixtures/kentico.ts";
+import { kenticoDatabase, operatorGrants, userOf } from "./fixtures/kentico.ts";
+import type { KenticoOptions, UserOptions } from "./fixtures/kentico.ts";
 import { startDatabaseServer } from "./server.ts";
 import type { DatabaseServerOptions } from "./server.ts";
 
 export interface TestDatabaseOptions {
   /** Tables of this product; absent: an empty database. */
-  readonly kentico?: Omit<KenticoOptions, "database">;
-  /** READ_COMMITTED_SNAPSHOT. Default on. */
+  readonly kentico?: KenticoOptions;
+  /** READ_COMMITTED_SNAPSHOT. Absent: on, where the server takes that. */
   readonly snapshotReads?: "on" | "off";
   readonly collation?: string;
   /** Of the server that is started where MSSQL_URL names none. */
@@ -42,7 +45,7 @@ export interface TestDatabase extends Credentials {
   /** In this database, with all rights; the first recordset. Parameters by name, without @. */
   adminQuery<Row = Record<string, unknown>>(sql: string, parameters?: Readonly<Record<string, unknown>>): Promise<readonly Row[]>;
   /** A login with exactly these grants (default: what the operator is documented to need), dropped with the database. */
-  createLogin(grants?: LoginOptions["grants"]): Promise<Credentials>;
+  createLogin(grants?: UserOptions["grants"]): Promise<Credentials>;
   /** Of our own server only. */
   readonly faults: Faults | undefined;
   readonly certificateAuthority: string | undefined;
@@ -62,7 +65,34 @@ interface Host extends Credentials {
 
 export const asksRealServer = (): boolean => (process.env["MSSQL_URL"] ?? "") !== "";
 
-/** When it throws, nothing that it opened or made is left. */
+/** The server has no database as a test asks for it, though it makes others. */
+export class OptionRefused extends Error {
+  override readonly name = "OptionRefused";
+
+  constructor(option: string, said: string) {
+    super(`The server refuses ${option}: ${said}`);
+  }
+}
+
+/** Options of which a line has said already that the server refuses them. */
+const noted = new Set<string>();
+const note = (line: string): void => void process.stderr.write(`test database: ${line}\n`);
+
+/** For a test that is about an option of the database: on a server that others run and that refuses the option, the test is not applicable,
+ *  and a line says so. */
+export const whereTaken =
+  <Args extends readonly unknown[]>(act: (...args: Args) => Promise<void>): ((...args: Args) => Promise<void>) =>
+  async (...args) => {
+    try {
+      await act(...args);
+    } catch (error) {
+      if (!(error instanceof OptionRefused) || !asksRealServer()) throw error;
+      note(`not applicable here. ${error.message}`);
+    }
+  };
+
+/** When it throws, nothing that it opened or made is left. Rejects with OptionRefused for a collation or a snapshotReads that the server
+ *  does not take. */
 export async function openTestDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const host = asksRealServer() ? hostOfUrl(process.env["MSSQL_URL"] ?? "") : await startHost(options);
   const closing: Closing[] = [host.stop];
@@ -95,29 +125,32 @@ async function openOn(host: Host, options: TestDatabaseOptions, closing: Closing
   const database = `webfarm_test_${suffix}`;
   const master = await connect(host, "master", host);
   closing.push(async () => await master.close());
-  const collate = options.collation === undefined ? "" : ` COLLATE ${options.collation}`;
-  await master.batch(`CREATE DATABASE [${database}]${collate};`);
+  const tell = telling(master);
   const logins: string[] = [];
-  closing.push(async () => {
-    await master.batch(`ALTER DATABASE [${database}] SET SINGLE_USER WITH ROLLBACK IMMEDIATE;`);
-    await master.batch(`DROP DATABASE [${database}];`);
-    for (const login of logins) await master.batch(`DROP LOGIN [${login}];`);
+  await createDatabase(tell, {
+    database,
+    collation: options.collation,
+    created: () => closing.push(() => dropAll(tell, database, logins)),
   });
-  await master.batch(
-    `ALTER DATABASE [${database}] SET READ_COMMITTED_SNAPSHOT ${options.snapshotReads === "off" ? "OFF" : "ON"} WITH ROLLBACK IMMEDIATE;`,
-  );
+  await setSnapshotReads(tell, database, options.snapshotReads);
   const admin = await connect(host, database, host);
   closing.push(async () => await admin.close());
   const run = async (sql: string): Promise<unknown> => await admin.batch(sql);
-  if (options.kentico !== undefined) await kenticoDatabase(run, { ...options.kentico, database });
+  const { textCollation } = options.kentico ?? {};
+  if (textCollation !== undefined) {
+    const refusal = await telling(admin)(`SELECT N'a' COLLATE ${textCollation} AS a;`);
+    if (refusal !== undefined) throw new OptionRefused(`the collation ${textCollation}`, refusal);
+  }
+  if (options.kentico !== undefined) await kenticoDatabase(run, options.kentico);
 
-  async function createLogin(given?: LoginOptions["grants"]): Promise<Credentials> {
+  async function createLogin(given?: UserOptions["grants"]): Promise<Credentials> {
     const login = `webfarm_login_${suffix}_${logins.length}`;
     const password = `Pw-${randomBytes(12).toString("hex")}`;
-    logins.push(login);
     const { kentico } = options;
     const grants = given ?? (kentico === undefined ? {} : operatorGrants(kentico.version, kentico.without));
-    await operatorLogin(run, { database, login, password, grants, schema: kentico?.schema ?? "dbo" });
+    await run(`CREATE LOGIN [${login}] WITH PASSWORD = N'${password}';`); // as every policy for passwords takes it
+    logins.push(login);
+    await userOf(run, { login, grants, schema: kentico?.schema ?? "dbo" });
     return { user: login, password };
   }
 
@@ -133,6 +166,57 @@ async function openOn(host: Host, options: TestDatabaseOptions, closing: Closing
     createLogin,
     close: async () => await closeAll(closing),
   };
+}
+
+/** Of statements, each a batch. */
+const telling =
+  (pool: mssql.ConnectionPool): Tell =>
+  async (sql) => {
+    try {
+      await pool.batch(sql);
+      return undefined;
+    } catch (error) {
+      if (error instanceof mssql.RequestError && error.number !== undefined) return `${error.message} (${error.number})`;
+      throw error;
+    }
+  };
+
+interface Creation {
+  readonly database: string;
+  readonly collation: string | undefined;
+  /** Called at once when the database is there. */
+  readonly created: () => unknown;
+}
+
+async function createDatabase(tell: Tell, { database, collation, created }: Creation): Promise<void> {
+  const refusal = await tell(`CREATE DATABASE [${database}]${collation === undefined ? "" : ` COLLATE ${collation}`};`);
+  if (refusal === undefined) return void created();
+  if (collation === undefined || (await tell(`CREATE DATABASE [${database}];`)) !== undefined)
+    throw new Error(`Cannot create a database: ${refusal}`);
+  created();
+  throw new OptionRefused(`the collation ${collation}`, refusal);
+}
+
+async function setSnapshotReads(tell: Tell, database: string, wanted: TestDatabaseOptions["snapshotReads"]): Promise<void> {
+  const option = `READ_COMMITTED_SNAPSHOT ${wanted === "off" ? "OFF" : "ON"}`;
+  const refusal = await tell(`ALTER DATABASE [${database}] SET ${option} WITH ROLLBACK IMMEDIATE;`);
+  if (refusal === undefined) return;
+  if (wanted !== undefined) throw new OptionRefused(option, refusal);
+  if (noted.has(option)) return;
+  noted.add(option);
+  note(`readers take locks or not, as the server makes its databases: it refuses ${option}: ${refusal}`);
+}
+
+/** Each is tried; rejects with what is left. */
+async function dropAll(tell: Tell, database: string, logins: readonly string[]): Promise<void> {
+  const left: string[] = [];
+  const refusal = await dropDatabase(tell, database);
+  if (refusal !== undefined) left.push(`database ${database}: ${refusal}`);
+  for (const login of logins) {
+    const said = await dropLogin(tell, login);
+    if (said !== undefined) left.push(`login ${login}: ${said}`);
+  }
+  if (left.length > 0) throw new Error(`Cannot clean up; drop by hand: ${left.join("; ")}`);
 }
 
 async function query<Row>(pool: mssql.ConnectionPool, sql: string, parameters: Readonly<Record<string, unknown>>): Promise<readonly Row[]> {
@@ -160,21 +244,8 @@ async function startHost(options: TestDatabaseOptions): Promise<Host> {
   };
 }
 
-/** mssql://user:password@host:port/?encrypt=true&trustServerCertificate=true */
-export function hostOfUrl(text: string): Host {
-  const url = new URL(text);
-  return {
-    real: true,
-    host: url.hostname,
-    port: url.port === "" ? 1433 : Number(url.port),
-    user: decodeURIComponent(url.username),
-    password: decodeURIComponent(url.password),
-    encrypt: url.searchParams.get("encrypt") !== "false",
-    trustServerCertificate: url.searchParams.get("trustServerCertificate") === "true",
-    faults: undefined,
-    certificateAuthority: undefined,
-    stop: () => Promise.resolve(),
-  };
+function hostOfUrl(text: string): Host {
+  return { ...addressOf(text), real: true, faults: undefined, certificateAuthority: undefined, stop: () => Promise.resolve() };
 }
 
 function configOf(host: Host, database: string, { user, password }: Credentials): mssql.config {
@@ -190,8 +261,11 @@ function configOf(host: Host, database: string, { user, password }: Credentials)
   };
 }
 
+/** A server may take minutes to make a database. */
+const longestRequestMs = 600_000;
+
 async function connect(host: Host, database: string, credentials: Credentials): Promise<mssql.ConnectionPool> {
-  const pool = new mssql.ConnectionPool(configOf(host, database, credentials));
+  const pool = new mssql.ConnectionPool({ ...configOf(host, database, credentials), requestTimeout: longestRequestMs });
   // A pool without a listener ends the process when its server goes; the next query says so too.
   pool.on("error", () => undefined);
   return await pool.connect();

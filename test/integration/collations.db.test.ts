@@ -218,9 +218,9 @@ test("a column that is given another collation while the operator runs is compar
 test("names of tables and columns are used as the database spells them, where case counts", async () => {
   const rig = await openFarm({ database: { collation: "Latin1_General_CS_AS" } });
   opened = rig;
-  const { adminQuery, database, connectionString } = rig.test;
+  const { adminQuery, connectionString } = rig.test;
   const inLowerCase = (sql: string): string => sql.replaceAll(/\[[^\]]+\]/g, (name) => name.toLowerCase());
-  for (const batch of kenticoBatches({ version: "13", database })) await adminQuery(inLowerCase(batch));
+  for (const batch of kenticoBatches({ version: "13" })) await adminQuery(inLowerCase(batch));
   const names = async (): Promise<readonly unknown[]> => await adminQuery("SELECT servername FROM cms_webfarmserver");
   const world = new FakeWorld(rig.databases);
   world.secrets.set("kentico", { CMSConnectionString: connectionString });

@@ -4,7 +4,7 @@
 import type { KenticoOptions, KenticoVersion } from "../database/fixtures/kentico.ts";
 import type { SpecPart } from "./manifests.ts";
 
-export type Kentico = Omit<KenticoOptions, "database">;
+export type Kentico = KenticoOptions;
 
 export interface Refused {
   /** The settings, for a test's title. */
