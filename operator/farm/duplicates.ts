@@ -3,7 +3,8 @@
 
 import { kinship } from "./mark.ts";
 import type { MarkIdentity } from "./mark.ts";
-import type { ServerRow } from "./model.ts";
+import type { Product, ServerRow } from "./model.ts";
+import { comparable } from "./serverName.ts";
 
 /** Rows and pods with the same one have the same name for every database. Those that differ in case or accents may have. */
 export const sureName = ({ name }: Pick<ServerRow, "name">): string => (name.endsWith(" ") ? name.replace(/ +$/, "") : name);
@@ -24,9 +25,24 @@ export function surplusRows(ours: readonly ServerRow[]): ReadonlyMap<ServerRow, 
 export const isSurplus = (row: ServerRow, rows: readonly ServerRow[], identity: MarkIdentity): boolean =>
   rows.some((other) => other.serverID < row.serverID && sureName(other) === sureName(row) && kinship(other, identity).kind === "ours");
 
-/** The rows that carry no mark of this farm's owners, by their sure names. */
-export const foreignRowsByName = (rows: readonly ServerRow[], identity: MarkIdentity): ReadonlyMap<string, readonly ServerRow[]> =>
-  Map.groupBy(
-    rows.filter((row) => kinship(row, identity).kind === "foreign"),
-    sureName,
-  );
+/** The rows that carry no mark of this farm's owners, by name. */
+export interface ForeignRows {
+  /** Those that surely have this name. */
+  readonly named: (name: string) => readonly ServerRow[];
+  /** Those too that have it but for case, where names need not be unique: to the product they are one, and perhaps to the database. */
+  readonly alike: (name: string) => readonly ServerRow[];
+}
+
+export const noForeignRows: ForeignRows = { named: () => [], alike: () => [] };
+
+/** No unique index stands there. Elsewhere rows of two names that differ in case prove that the database tells them apart. */
+const namesRepeat: ReadonlySet<Product> = new Set<Product>(["6", "7-8"]);
+
+export function foreignRows(rows: readonly ServerRow[], identity: MarkIdentity, product: Product | undefined): ForeignRows {
+  const foreign = rows.filter((row) => kinship(row, identity).kind === "foreign");
+  const bySureName = Map.groupBy(foreign, sureName);
+  const named = (name: string): readonly ServerRow[] => bySureName.get(sureName({ name })) ?? [];
+  if (product === undefined || !namesRepeat.has(product)) return { named, alike: named };
+  const byComparable = Map.groupBy(foreign, ({ name }) => comparable(name));
+  return { named, alike: (name) => byComparable.get(comparable(name)) ?? [] };
+}

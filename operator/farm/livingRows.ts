@@ -2,7 +2,7 @@
 // removes one but a surplus row.
 
 import type { ClaimedPod } from "./desired.ts";
-import { sureName } from "./duplicates.ts";
+import type { ForeignRows } from "./duplicates.ts";
 import { readMark } from "./mark.ts";
 import type { FarmMemory } from "./memory.ts";
 import type { Pod, PodUid, ServerRow, TableRead } from "./model.ts";
@@ -21,8 +21,7 @@ interface Context {
   readonly memory: FarmMemory;
   readonly claims: ReadonlyMap<PodUid, ClaimedPod>;
   readonly read: TableRead;
-  /** By their sure names. */
-  readonly foreign: ReadonlyMap<string, readonly ServerRow[]>;
+  readonly foreign: ForeignRows;
 }
 
 /** The row of a pod that lives is kept; its URL is set right. */
@@ -37,7 +36,7 @@ export function judgeLiving(row: ServerRow, pod: Pod, context: Context): RowVerd
 }
 
 function livingView(row: ServerRow, pod: Pod, member: string | undefined, { foreign, memory, read }: Context): ServerView {
-  const [twin] = foreign.get(sureName(row)) ?? [];
+  const [twin] = [...foreign.named(row.name), ...foreign.alike(row.name)];
   if (twin !== undefined) {
     const message = `Row ${twin.serverID} ("${twin.name}") has the same name and is not ours; the product gives the tasks of a name to one of its rows only. Delete it in the administration.`;
     return view(row, "Conflict", "SeveralRows", message, pod, member);

@@ -27,7 +27,8 @@ import { planApplication } from "./application.ts";
 import type { ApprovalRef } from "./approval.ts";
 import { desiredServers, wantsRow } from "./desired.ts";
 import type { ClaimedPod, Desired } from "./desired.ts";
-import { foreignRowsByName } from "./duplicates.ts";
+import { foreignRows } from "./duplicates.ts";
+import type { ForeignRows } from "./duplicates.ts";
 import { rowNames } from "./equalNames.ts";
 import { paceLate, restartsForRow } from "./lateRegistration.ts";
 import { admit } from "./limit.ts";
@@ -125,7 +126,8 @@ const noRows: TableRead = { rows: [], truncated: false };
 export function planFarm(observation: Observation, memory: FarmMemory): Plan {
   if (observation.farm.spec.registration === "Application") return planApplication(observation, memory);
   const read = observation.table.kind === "read" ? inOrder(observation.table.read) : noRows;
-  const names = { nameOf: rowNames(memory.equalNames), foreign: foreignRowsByName(read.rows, observation.identity) };
+  const product = observation.table.kind === "read" ? observation.table.facts.product : undefined;
+  const names = { nameOf: rowNames(memory.equalNames), foreign: foreignRows(read.rows, observation.identity, product) };
   const desired = desiredServers(observation, read.rows, names.nameOf);
   const verdicts = judgeOurRows(observation, memory, desired, read, names);
   const pods = planPods({ observation, memory, desired, read, verdicts, ...names, marked: markedRows(observation, read, names.nameOf) });
@@ -175,7 +177,7 @@ interface Context {
   readonly desired: Desired;
   readonly read: TableRead;
   readonly verdicts: readonly RowVerdict[];
-  readonly foreign: ReadonlyMap<string, readonly ServerRow[]>;
+  readonly foreign: ForeignRows;
   readonly marked: ReadonlyMap<string, ServerRow>;
 }
 
@@ -251,8 +253,9 @@ function adoptionOf(
   if (desired.holders.get(key)?.pod.uid !== claim.pod.uid || marked.has(key)) return undefined;
   const equal = memory.equalNames.get(key);
   const twin = read.rows.find(({ serverID, name: rowName }) => serverID === equal?.serverID && rowName === equal.name);
-  const rows = [...new Set([...(foreign.get(name) ?? []), ...(twin === undefined ? [] : [twin])])];
-  return adoption(rows, claim, name, observation);
+  const rows = [...foreign.named(name), ...(twin === undefined ? [] : [twin])];
+  // A row that only looks alike is no reason to take it; beside one that has the name it is a reason to take none.
+  return rows.length === 0 ? undefined : adoption([...new Set([...rows, ...foreign.alike(name)])], claim, name, observation);
 }
 
 function obstacleTo({ observation, memory, desired, marked }: Context, claim: ClaimedPod): ServerView | undefined {

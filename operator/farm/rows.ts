@@ -5,7 +5,8 @@ import { approvalOf } from "./approval.ts";
 import type { ApprovalRef } from "./approval.ts";
 import type { ClaimedPod, Desired } from "./desired.ts";
 import { wantsRow } from "./desired.ts";
-import { surplusRows } from "./duplicates.ts";
+import { noForeignRows, surplusRows } from "./duplicates.ts";
+import type { ForeignRows } from "./duplicates.ts";
 import { hasEnded, isAlive, phaseIsGuessed } from "./hasEnded.ts";
 import { judgeLiving, judgeSurplus } from "./livingRows.ts";
 import { kinship, markFor, readMark } from "./mark.ts";
@@ -58,13 +59,13 @@ interface Context {
   readonly nameOf: (row: ServerRow) => string;
   /** Of each surplus row of ours, the row of its name that stays. */
   readonly surplus: ReadonlyMap<ServerRow, ServerRow>;
-  readonly foreign: ReadonlyMap<string, readonly ServerRow[]>;
+  readonly foreign: ForeignRows;
 }
 
-/** `nameOf`: the comparable name under which a row is found; `foreign`: the foreign rows by their sure names. */
+/** `nameOf`: the comparable name under which a row is found. */
 export interface RowNames {
   readonly nameOf: (row: ServerRow) => string;
-  readonly foreign: ReadonlyMap<string, readonly ServerRow[]>;
+  readonly foreign: ForeignRows;
 }
 
 export function judgeOurRows(
@@ -72,7 +73,7 @@ export function judgeOurRows(
   memory: FarmMemory,
   desired: Desired,
   read: TableRead,
-  { nameOf, foreign }: RowNames = { nameOf: ({ name }) => comparable(name), foreign: new Map() },
+  { nameOf, foreign }: RowNames = { nameOf: ({ name }) => comparable(name), foreign: noForeignRows },
 ): readonly RowVerdict[] {
   const kin = read.rows.flatMap((row) => {
     const kind = kinship(row, observation.identity);

@@ -3,6 +3,7 @@ import { confirmGone, needsProof } from "../../operator/farm/confirm.ts";
 import type { LiveRead } from "../../operator/farm/confirm.ts";
 import { isSurplus, surplusRows } from "../../operator/farm/duplicates.ts";
 import { markFor } from "../../operator/farm/mark.ts";
+import type { Product, ServerRow } from "../../operator/farm/model.ts";
 import { authorityOf, permitted } from "../../operator/farm/policy.ts";
 import {
   ended,
@@ -11,14 +12,17 @@ import {
   identity,
   lost,
   member,
+  memory,
   observation,
   otherCluster,
   otherOwner,
   pod,
   rowOf,
+  table,
   terminating,
   uid,
 } from "./build.ts";
+import type { Scene } from "./build.ts";
 import { a, expectAll, plan } from "./planning.ts";
 import type { Case } from "./planning.ts";
 
@@ -97,6 +101,51 @@ describe("a foreign row of a registered pod's name", () => {
   });
   test("is none when it only looks alike", () =>
     expectAll({ scene: { pods: [a], rows: [first, foreignRow({ name: "SHOP-A" })] }, shows: ["shop-a Registered Registered"] }));
+
+  describe.each<[Product, boolean]>([
+    ["6", true],
+    ["7-8", true],
+    ["9-10", false],
+    ["11", false],
+    ["12-13", false],
+  ])("that differs in case, on %s", (product, mayRepeat) => {
+    const pods = [pod({ ip: "10.0.0.1" })];
+    const scene = (...rows: readonly ServerRow[]): Scene => ({ pods, table: table(rows, { facts: { product, hasUrl: mayRepeat } }) });
+    const adopting = farm({ spec: { adoption: "MatchingNames", maxServers: 0 } });
+    const upper = foreignRow({ serverID: 1, name: "SHOP-A " });
+    const same = foreignRow({ serverID: 2, name: "shop-a" });
+    const registered = { ...first, url: "http://10.0.0.1" };
+
+    test(mayRepeat ? "is a conflict too" : "is another name, as the unique index says", () => {
+      for (const serverID of [1, 9]) {
+        const shown = mayRepeat ? "shop-a Conflict SeveralRows" : "shop-a Registered Registered";
+        expectAll({ scene: scene(registered, { ...upper, serverID }), shows: [shown] });
+      }
+    });
+    test(mayRepeat ? "keeps the one of the very name from being adopted" : "does not keep the one of the name from being adopted", () => {
+      for (const rows of [
+        [upper, same],
+        [same, { ...upper, serverID: 9 }],
+      ])
+        expectAll({
+          scene: { farm: adopting, ...scene(...rows) },
+          does: mayRepeat ? [] : ["adopt 2 to uid-of-shop-a"],
+          shows: [mayRepeat ? "shop-a Conflict SeveralRows" : "shop-a Pending Adoption"],
+        });
+    });
+    test("is not adopted itself, nor in the way, before the database says that it has the name", () =>
+      expectAll({ scene: { farm: adopting, ...scene(upper) }, does: ["insert shop-a for uid-of-shop-a"] }));
+    test("is adopted when the database says so, alone", () => {
+      const said = memory({ equalNames: new Map([["shop-a", upper]]) });
+      expectAll({ scene: { farm: adopting, ...scene(upper) }, remembered: said, does: ["adopt 1 to uid-of-shop-a"] });
+      const other = foreignRow({ serverID: 3, name: "Shop-A" });
+      expectAll({
+        scene: { farm: adopting, ...scene(upper, other) },
+        remembered: said,
+        does: mayRepeat ? [] : ["adopt 1 to uid-of-shop-a"],
+      });
+    });
+  });
 });
 
 describe("the proof for a surplus row", () => {
