@@ -5,7 +5,7 @@ import { hasEnded } from "./hasEnded.ts";
 import { kinship } from "./mark.ts";
 import type { FarmMemory } from "./memory.ts";
 import type { Milliseconds, Pod, ServerRow } from "./model.ts";
-import type { Observation } from "./observation.ts";
+import type { MemberObservation, Observation } from "./observation.ts";
 import type { Plan } from "./plan.ts";
 import { isSilencedByPerson } from "./policy.ts";
 import type { Authority } from "./policy.ts";
@@ -67,12 +67,11 @@ function remainingPods({ table, identity, pods }: Observation, plan: Plan): read
 function rowsToWaitFor(observation: Observation, plan: Plan): readonly ServerRow[] | undefined {
   const { table, identity, farm, members } = observation;
   if (table.kind !== "read") return undefined;
-  const blocked = new Set(plan.blocked.map(({ serverID }) => serverID));
-  const goingMembers = new Set(
-    members
-      .filter(({ workload }) => workload.kind === "absent" || (workload.kind === "found" && workload.deleting))
-      .map(({ name }) => name),
-  );
+  // A workload that cannot be read may be going: its rows are waited for, and named when the time is over.
+  const isUnread = members.some(({ workload }) => workload.kind === "unknown");
+  // Without it nobody can call the view right, so it says nothing of whether these rows need a person.
+  const blocked = isUnread ? new Set() : new Set(plan.blocked.map(({ serverID }) => serverID));
+  const goingMembers = new Set(members.filter(({ workload }) => mayBeGoing(workload)).map(({ name }) => name));
   return table.read.rows.filter((row) => {
     const kin = kinship(row, identity);
     if (kin.kind !== "ours" || blocked.has(row.serverID)) return false;
@@ -83,4 +82,16 @@ function rowsToWaitFor(observation: Observation, plan: Plan): readonly ServerRow
     // A pod that no member selects any more: its workload is gone, or it was relabelled; a terminating one is waited for.
     return claim === undefined ? goingMembers.size > 0 || where.kind === "draining" : goingMembers.has(claim.member.name);
   });
+}
+
+function mayBeGoing(workload: MemberObservation["workload"]): boolean {
+  switch (workload.kind) {
+    case "found":
+      return workload.deleting;
+    case "selected":
+      return false;
+    case "absent":
+    case "unknown":
+      return true;
+  }
 }

@@ -50,6 +50,10 @@ const told = (one: Release): string => (one.kind === "wait" ? "wait" : one.reaso
 
 const going = member({ workload: deployment({ deleting: true }) });
 const goneMember = member({ workload: { kind: "absent" }, selector: undefined });
+const unread = { kind: "unknown", reason: "ApiError", message: "500" } as const;
+const unreadMember = member({ workload: unread });
+const unreadFirst = member({ workload: unread, selector: undefined });
+const known = member({ name: "known", workload: deployment() });
 
 describe("a WebFarm is released at once", () => {
   test.each<[string, FarmChanges, Scene]>([
@@ -84,6 +88,19 @@ describe("with RemoveStale a row is waited for", () => {
     ["when its pod terminates and its workload is gone", { rows: [rowOf(a)], pods: [terminating()], members: [goneMember] }, "wait"],
     ["when its pod lives and its workload is gone", { rows: [rowOf(a)], pods: [a], members: [goneMember] }, "wait"],
     ["when its pod is lost and its workload is gone", { rows: [rowOf(a)], pods: [lost()], members: [goneMember] }, "wait"],
+    ["when its pod lives and its workload cannot be read", { rows: [rowOf(a)], pods: [a], members: [unreadMember] }, "wait"],
+    ["when its pod lives and its workload was never read", { rows: [rowOf(a)], pods: [a], members: [unreadFirst] }, "wait"],
+    [
+      "not when its pod is of a workload that stays and another one cannot be read",
+      { rows: [rowOf(a)], pods: [a], members: [known, unreadFirst] },
+      "Clean",
+    ],
+    ["not when there is none, although the workload cannot be read", { members: [unreadMember] }, "Clean"],
+    [
+      "when it would be blocked only because the workload cannot be read",
+      { rows: ["a", "b", "c"].map((name, index) => rowOf(pod({ name }), { serverID: index })), members: [unreadMember] },
+      "wait",
+    ],
     ["not when its pod lives and has lost its labels", { rows: [rowOf(a)], pods: [pod({ labels: {} })] }, "Clean"],
     ["not when it is foreign", { rows: [foreignRow({ name: "shop-a" })], pods: [ended()] }, "Clean"],
     ["not when it is another cluster's", { rows: [rowOf(a, { by: otherCluster })] }, "Clean"],
@@ -143,6 +160,10 @@ describe("at the end of its time a WebFarm is released with the rows that are le
     expect(release({ table: unavailable() }, { seenMs: 120_000 })).toEqual({ kind: "release", reason: "TimedOut", left: [] }));
   test("although the settings forbid writing", () =>
     expect(told(release({ ...stale, table: table([rowOf(a)], { settings: settings("1") }) }, { seenMs: 120_000 }))).toBe("TimedOut"));
+  test("named, each once, also where a workload cannot be read and says nothing of them", () => {
+    const rows = ["a", "b", "c"].map((name, index) => rowOf(pod({ name }), { serverID: index }));
+    expect(release({ rows, members: [unreadMember] }, { seenMs: 120_000 })).toEqual({ kind: "release", reason: "TimedOut", left: rows });
+  });
   test("looking again every 5 s until then", () =>
     expect(release(stale, { seenMs: 20_000 })).toEqual({ kind: "wait", lookAgainMs: 5_000 }));
 });
