@@ -104,6 +104,12 @@ export const said = (operator: OperatorProcess, message: string): number =>
 
 export const leads = (operator: OperatorProcess): boolean => said(operator, "Acquired the lease") > said(operator, "Lost the lease");
 
+/** When its term with this number, from 0 on, began; Infinity: not yet. Milliseconds since 1970. */
+export function termBegan(operator: OperatorProcess, term: number): number {
+  const line = operator.lines.filter(({ message }) => message === "Acquired the lease")[term];
+  return line === undefined ? Infinity : Date.parse(String(line["timestamp"]));
+}
+
 export const leading = (operator: OperatorProcess): Promise<void> =>
   until("it leads", () => leads(operator), { seen: () => operator.lines.slice(-15) });
 
