@@ -32,7 +32,7 @@ const titles: Readonly<Record<SchemaName, string>> = {
 export const explanations: Readonly<Record<string, Explanation>> = {
   probe: {
     reason: "The tables are never assumed from a version: this says which tables, columns, foreign keys and permissions there are.",
-    when: "Once for each set of connections, and again after an error that says that the tables are not as they were found (207, 208, 213, 515). While a permission is missing, at most once a minute.",
+    when: "Once for each set of connections, then once an hour, and again after an error that says that the tables are not as they were found (207, 208, 213, 515). While a permission is missing, at most once a minute.",
     locks: "None on rows. It reads the catalogue.",
     size: "About 50 rows.",
   },

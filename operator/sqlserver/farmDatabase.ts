@@ -77,8 +77,9 @@ interface Parts {
   readonly clock: Clock;
 }
 
-// A grant that a person adds is noticed within this time; a complete probe holds as long as the connections.
-const incompleteForMs = 60_000;
+// So long is a probe believed. A grant that a person adds is noticed soon; what no error tells of, such as a foreign key that is disabled,
+// within the hour.
+const believedMs = { incomplete: 60_000, complete: 3_600_000 } as const;
 const deadlockPausesMs = [50, 200, 500] as const;
 
 export function farmDatabase(parts: Parts): FarmDatabase {
@@ -245,7 +246,7 @@ async function probedOf(parts: Parts, signal: AbortSignal): Promise<Probed> {
   const { probed } = knowledge;
   if (probed?.generation === pool.generation) {
     const isComplete = probed.result.facts.notes.length === 0;
-    if (isComplete || clock.monotonic() - probed.atMs < incompleteForMs) return probed.result;
+    if (clock.monotonic() - probed.atMs < believedMs[isComplete ? "complete" : "incomplete"]) return probed.result;
   }
   const statement = probe();
   const sets = await ask(parts, statement, [{ name: "schema", type: "schema", value: parts.place.schema }], signal);

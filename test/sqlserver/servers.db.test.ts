@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, jest, test } from "@jest/globals";
 
+import { type Clock, systemClock } from "../../operator/controller/clock.ts";
 import { farmKey } from "../../operator/farm/model.ts";
 import { catalogues } from "../../operator/sqlserver/catalogues.ts";
 import { permissionScript } from "../../operator/sqlserver/permissions.ts";
@@ -68,6 +69,24 @@ describe("facts", () => {
   test("know a disabled foreign key", async () => {
     const { farm } = await rig({ database: { kentico: { version: "13", foreignKeys: "disabled" } } });
     expect(await farm.facts(never)).toMatchObject({ foreignKeyDisabled: true });
+  });
+
+  test("know a foreign key that is disabled while the operator runs, within an hour, by one more probe", async () => {
+    let laterMs = 0;
+    const clock: Clock = { ...systemClock, monotonic: () => systemClock.monotonic() + laterMs };
+    const { farm, observed, test: database } = await rig({ clock });
+    const isDisabled = async (): Promise<boolean> => (await farm.facts(never)).foreignKeyDisabled;
+    expect(await isDisabled()).toBe(false);
+    await database.adminQuery(
+      "ALTER TABLE [dbo].[CMS_WebFarmServerTask] NOCHECK CONSTRAINT [FK_CMS_WebFarmServerTask_ServerID_CMS_WebFarmServer];",
+    );
+    laterMs = 3_000_000;
+    expect(await isDisabled()).toBe(false);
+    expect(observed).toEqual(["probe ok"]);
+    laterMs = 3_600_000;
+    expect(await isDisabled()).toBe(true);
+    expect(await isDisabled()).toBe(true);
+    expect(observed).toEqual(["probe ok", "probe ok"]);
   });
 
   test("of a database that is none of Kentico's are refused", async () => {
