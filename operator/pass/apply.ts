@@ -1,5 +1,6 @@
 // Does what a plan permits: first what keeps serving (insert, hand over), then what removes, each removal only with evidence from a live
-// read made now. What the database reads back is the truth; a failure ends the pass's writes and nothing is taken for done.
+// read made now. What the database reads back is the truth; a failure ends the pass's writes and nothing is taken for done. Only a request
+// that the server refused, for what it asks or for want of a grant, keeps nothing else from being done.
 
 import type { Outcome } from "../farm/conditions.ts";
 import { approvalInForce } from "../farm/approval.ts";
@@ -24,6 +25,7 @@ import type { Registering, WriteResult } from "./ports.ts";
 import { drainsAfterMs, dueRemovals, forgetUnconfirmed, remove } from "./removal.ts";
 import type { FarmState } from "./state.ts";
 import { unanswered } from "./unanswered.ts";
+import { noteUnwritten } from "./unwritten.ts";
 import { aboutApproval, isInTime, written } from "./writing.ts";
 import type { Pass, RefusedRows } from "./writing.ts";
 
@@ -41,33 +43,37 @@ export async function apply(pass: Pass, wanted: Actions): Promise<Applied> {
   const done = { registered: [] as Insert[], marked: [] as Remark[], removed: [] as ConfirmedGone[], refused: [...refused] };
   const removals = dueRemovals(pass, open.removals);
   let problem: DatabaseProblem | undefined;
+  const unlessRefused = async <T>(write: () => Promise<readonly T[]>): Promise<readonly T[]> => {
+    try {
+      return await write();
+    } catch (error) {
+      if (!isDatabaseFailure(error) || !concernsOneRequest.has(error.problem.kind)) throw error;
+      problem ??= error.problem;
+      return [];
+    }
+  };
   try {
-    done.registered.push(...(await register(pass, open.inserts, done.refused)));
+    done.registered.push(...(await unlessRefused(() => register(pass, open.inserts, done.refused))));
     const { actions, problem: unapproved } = await stillApproved(pass, { ...open, removals });
     const needed = liveNeeds(pass, actions);
     const { live, problem: unread } = await readLive(pass, needed);
-    problem = unread ?? unapproved;
+    problem ??= unread ?? unapproved;
     noteWaits(pass, live);
-    done.marked.push(
-      ...(await mark(
-        pass,
-        actions.marks
-          .filter(isRowFree(pass))
-          .filter((remark) => !isNewMark(remark) || isTrue(live(remark.claim.pod.name), (read) => mayTakeRow(remark, read))),
-        done.refused,
-      )),
-    );
+    const marks = actions.marks
+      .filter(isRowFree(pass))
+      .filter((remark) => !isNewMark(remark) || isTrue(live(remark.claim.pod.name), (read) => mayTakeRow(remark, read)));
+    done.marked.push(...(await unlessRefused(() => mark(pass, marks, done.refused))));
     const atMs = pass.clock.now();
     const confirmed = actions.removals
       .filter(isStillSo(pass))
       .flatMap((removal) => confirmGone(removal, live(comparable(removal.row.name)), pass.observation.members, atMs) ?? []);
-    if (problem === undefined) forgetUnconfirmed(pass, removals, confirmed); // what was not answered says nothing
+    if ((unread ?? unapproved) === undefined) forgetUnconfirmed(pass, removals, confirmed); // what was not answered says nothing
     await remove(pass, confirmed, done);
   } catch (error) {
     pass.signal.throwIfAborted();
     if (!isDatabaseFailure(error)) throw error;
     pass.state.table = { ...pass.state.table, dirty: true };
-    problem = error.problem;
+    problem ??= error.problem;
   }
   if (done.registered.length + done.marked.length + done.removed.length > 0) {
     pass.state.lastChangeWallMs = pass.clock.now();
@@ -76,6 +82,9 @@ export async function apply(pass: Pass, wanted: Actions): Promise<Applied> {
   const drainsMs = problem === undefined ? drainsAfterMs(pass, open.removals) : undefined; // else it is tried again later each time
   return { ...done, outcome, ...(drainsMs !== undefined && { drainsAfterMs: drainsMs }) };
 }
+
+/** The connection is well, and what else is asked may be granted. */
+const concernsOneRequest: ReadonlySet<DatabaseProblem["kind"]> = new Set(["refused", "permission"]);
 
 /** The store may have gone back since the plan was made: then the end that was seen, or waited for, is an end no more. */
 const isStillSo =
@@ -152,7 +161,9 @@ async function register(pass: Pass, inserts: readonly Insert[], refused: Refused
   const present = new Set(result.read.rows.flatMap(({ guid }) => guid?.toLowerCase() ?? []));
   const registered = inserts.filter(({ guid }) => present.has(guid));
   noteLivesAlone(pass, before, result);
-  for (const name of unexplained(pass, inserts, result)) await explainConflict(pass, name);
+  const unwritten: string[] = [];
+  for (const name of unexplained(pass, inserts, result)) if (!(await explainsConflict(pass, name))) unwritten.push(name);
+  noteUnwritten(pass, { tried: inserts.map(({ name }) => name), unwritten }, refused);
   const late = registered.filter((insert) => insert.late).map(({ claim }) => claim.pod.uid);
   state.memory = { ...state.memory, late: registeredLate(state.memory.late, late, pass.plan.lateQuota, clock.monotonic()) };
   for (const { name, claim } of registered) {
@@ -185,13 +196,14 @@ function noteLivesAlone({ state, plan }: Pass, before: readonly ServerRow[], { r
   state.memory = { ...state.memory, processes };
 }
 
-/** A name that was neither written nor found is another row's in the database's eyes. */
-async function explainConflict(pass: Pass, name: string): Promise<void> {
+/** A name that was neither written nor found is another row's in the database's eyes, unless that has gone again or nothing was written. */
+async function explainsConflict(pass: Pass, name: string): Promise<boolean> {
   const row = await pass.database.conflict(name, pass.signal);
-  if (row === undefined) return; // gone again: the next pass inserts it
+  if (row === undefined) return false;
   const { memory } = pass.state;
   const equalNames = new Map([...memory.equalNames, [comparable(name), { serverID: row.serverID, name: row.name }]]);
   pass.state.memory = { ...memory, equalNames };
+  return true;
 }
 
 async function mark(pass: Pass, wanted: readonly Remark[], refused: RefusedRows): Promise<readonly Remark[]> {
@@ -201,12 +213,17 @@ async function mark(pass: Pass, wanted: readonly Remark[], refused: RefusedRows)
     ...{ serverID: row.serverID, name: row.name, guid: row.guid, newGuid },
     ...(url !== undefined && { url }),
   }));
-  const { read } = await written(pass, () => pass.database.mark(rows, pass.signal), refused);
-  const now = new Map(read.rows.map((row) => [row.serverID, row]));
+  const result = await written(pass, () => pass.database.mark(rows, pass.signal), refused);
+  const now = new Map(result.read.rows.map((row) => [row.serverID, row]));
   const marked = marks.filter(({ row, newGuid, url }) => {
     const found = now.get(row.serverID);
     return found?.guid?.toLowerCase() === newGuid.toLowerCase() && (url === undefined || found.url === url);
   });
+  const names = new Set(result.refused.map(({ name }) => name));
+  const unwritten = marks.filter(
+    (one) => !marked.includes(one) && !names.has(one.row.name) && isAsBefore(one.row, now.get(one.row.serverID)),
+  );
+  noteUnwritten(pass, { tried: marks.map(nameOfRow), unwritten: unwritten.map(nameOfRow) }, refused);
   for (const { kind, row, claim, url, approval } of marked) {
     if (kind !== "url") pass.metrics.registered(undefined);
     pass.log.info(markMessages[kind], {
@@ -221,6 +238,11 @@ async function mark(pass: Pass, wanted: readonly Remark[], refused: RefusedRows)
   }
   return marked;
 }
+
+const nameOfRow = ({ row }: Remark): string => row.name;
+
+const isAsBefore = (before: ServerRow, now: ServerRow | undefined): boolean =>
+  now?.name === before.name && now.guid === before.guid && now.url === before.url;
 
 const markMessages: Readonly<Record<Remark["kind"], string>> = {
   handOver: "Gave the row to the next pod of its name",

@@ -27,6 +27,8 @@ export interface FarmState {
   isReading: boolean;
   /** Passes in a row that ended because the object had changed meanwhile. */
   lostRaces: number;
+  /** Names, to compare, of the rows whose last write had no effect though the server took it. */
+  unwritten: ReadonlySet<string>;
   lastChangeWallMs?: Milliseconds;
   status: StatusWrites;
   /** Reasons of conditions last told as events. */
@@ -103,6 +105,7 @@ export const newState = (nowMs: Milliseconds): FarmState => ({
   isCut: false,
   isReading: false,
   lostRaces: 0,
+  unwritten: new Set(),
   status: { atMs: -Infinity },
   told: new Map(),
   unsynchronised: new Set(),

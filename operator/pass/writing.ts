@@ -47,7 +47,8 @@ export async function written<T extends WriteResult>(pass: Pass, write: () => Pr
   return result;
 }
 
-function refuse({ state, clock }: Pass, name: string, why: Omit<Refusal, "retryMs">): void {
+/** For 30 s: what is refused once is refused again. */
+export function refuse({ state, clock }: Pass, name: string, why: Omit<Refusal, "retryMs">): void {
   state.memory = {
     ...state.memory,
     refusals: new Map([...state.memory.refusals, [comparable(name), { ...why, retryMs: clock.monotonic() + refusalRetryMs }]]),

@@ -54,6 +54,8 @@ export class FakeWorld {
   readonly faults = new Map<string, Fault>();
   readonly gates = new Map<string, string>();
   readonly refusedRows = new Set<string>();
+  /** A trigger undoes what is written to these rows, and says nothing. */
+  readonly undoneRows = new Set<string>();
   readonly secrets = new Map<string, Readonly<Record<string, string>>>([["kentico", { CMSConnectionString: "Server=sql;Password=hush" }]]);
   readonly serviceAccounts = new Map<string, ServiceAccountRead>();
   /** The Secret's text with which each write reached its database, in order. */
@@ -77,6 +79,8 @@ export class FakeWorld {
   collation: (name: string) => string = (name) => name.replace(/ +$/, "").toLowerCase();
   /** Servers that were given a ping with their row. */
   readonly quietlyBorn: string[] = [];
+  /** Whether the caches have been delivered whole. */
+  isSynced = { farms: true, pods: true };
   replicas = 1;
   kind: "Deployment" | "StatefulSet" = "Deployment";
   pings: Map<number, string> | undefined;
@@ -248,8 +252,11 @@ export class FakeWorld {
     return {
       farm: cached,
       farmsIn: () => [...this.farms.keys()].flatMap((key) => cached(key) ?? []),
-      pods: () => ({ synced: true, pods: [...this.#cached.values()], lists: this.#lists, seen: (hash) => this.#ledger.seen(hash) }),
-      isSynced: () => true,
+      pods: () => ({
+        ...{ synced: this.isSynced.pods, lists: this.#lists },
+        ...{ pods: [...this.#cached.values()], seen: (hash) => this.#ledger.seen(hash) },
+      }),
+      isSynced: () => this.isSynced.farms && this.isSynced.pods,
       namespaceUid: () => this.#call("namespaceUid", () => identity.namespaceUid),
       readWorkload: () =>
         this.#call("readWorkload", () =>
@@ -288,7 +295,7 @@ export class FakeWorld {
   #write<T extends { readonly name: string }>(place: string, rows: readonly T[], effect: (row: T) => void): WriteResult {
     this.writtenTo.push(place);
     const refused = rows.filter(({ name }) => this.refusedRows.has(name));
-    for (const row of rows) if (!refused.includes(row)) effect(row);
+    for (const row of rows) if (!refused.includes(row) && !this.undoneRows.has(row.name)) effect(row);
     const problem: DatabaseProblem = { kind: "refused", reason: "RowRefused", message: "A trigger says no.", stalled: true };
     return { read: this.#read(), refused: refused.map(({ name }) => ({ name, problem })) };
   }
