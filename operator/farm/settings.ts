@@ -4,6 +4,7 @@
 //
 //   product  settings                                     registration: Operator      registration: Application
 //   6        none in the database, web.config decides     True ConfiguredByInstances  False NoSelfRegistration
+//   6        CMSWebFarmGenerateServers has a value        as 7-8: 6 has no such key, so the tables are 7's with a shorter ServerName
 //   7-8      CMSWebFarmGenerateServers not True           True RowsByHand             False GeneratedServersOff
 //   7-8      CMSWebFarmGenerateServers True               False GeneratedServers      True GeneratedServers
 //   9-13     CMSWebFarmMode 2, Manual                     True ManualMode             False ManualMode
@@ -19,6 +20,7 @@
 // Still True, with a reason of its own, because an application setting of the same name beats the row and nobody can read it from here:
 //   7-8      CMSWebFarmEnabled not True (Operator only: with generated servers the application switches it on as it starts)
 //   7-8      both ways of synchronisation on, or, with generated servers, not by the database
+//   7-8      CMSWebFarmDeleteGeneratedServers True (Operator only; in the message, as it is so by default)
 //   9-13     CMSWebFarmSyncInterval no number of milliseconds, or longer than a minute
 
 import type { Condition, DatabaseFacts, FarmSettings, Product } from "./model.ts";
@@ -38,10 +40,15 @@ const setManual = `Set it to Manual (${place}), restart the instances, and let C
 export function settingsVerdict(spec: SettingsSpec, table: TableObservation): SettingsVerdict {
   if (table.kind !== "read") return { status: "Unknown", reason: "NotObserved", message: "The database has not been read." };
   const { facts, read } = table;
-  if (spec.registration === "Application") return applicationsVerdict(spec, facts.product, read.settings);
-  const verdict = operatorsVerdict(spec, facts.product, read.settings);
+  const product = productBySettings(facts.product, read.settings);
+  if (spec.registration === "Application") return applicationsVerdict(spec, product, read.settings);
+  const verdict = operatorsVerdict(spec, product, read.settings);
   return verdict.status === "True" && facts.hasUrl && spec.maxServers === undefined ? maxServersRequired(facts) : verdict;
 }
+
+/** The tables of 6 differ from those of 7 in the length of ServerName only; the keys of 7 are not there in 6. */
+const productBySettings = (product: Product, settings: FarmSettings | undefined): Product =>
+  product === "6" && settings !== undefined && valueOf(settings, "CMSWebFarmGenerateServers") !== "" ? "7-8" : product;
 
 const maxServersRequired = ({ product }: DatabaseFacts): SettingsVerdict => ({
   status: "False",
@@ -69,7 +76,7 @@ function operatorsVerdict(spec: SettingsSpec, product: Product, settings: FarmSe
   }
   if (settings === undefined || settings.kind === "unreadable")
     return unreadable("GRANT SELECT on CMS_SettingsKey to the operator's user, or assert the mode with spec.webFarmMode: Manual.");
-  return product === "7-8" ? handmadeRows(settings) : withInterval(operatorsMode(modeOf(settings)), settings);
+  return product === "7-8" ? withDeletions(handmadeRows(settings), settings) : withInterval(operatorsMode(modeOf(settings)), settings);
 }
 
 const unreadable = (cure: string): SettingsVerdict => ({
@@ -100,6 +107,18 @@ function handmadeRows(settings: FarmSettings): SettingsVerdict {
     };
   }
   return { status: "True", reason: "RowsByHand", message: "Instances do not generate their rows." };
+}
+
+/**
+ * What the product itself deletes: an instance that ends cleanly the row of its automatic name, and on 8 the add-on for inactive servers each
+ * row with a task older than a day (https://devnet.kentico.com/articles/automatic-deletion-of-inactive-wf-servers).
+ */
+function withDeletions(verdict: SettingsVerdict, settings: FarmSettings): SettingsVerdict {
+  if (verdict.status !== "True" || !isOn(settings, "CMSWebFarmDeleteGeneratedServers")) return verdict;
+  return {
+    ...verdict,
+    message: `${verdict.message} But CMSWebFarmDeleteGeneratedServers is True: the product may delete rows of pods that live (on 8, where the add-on for inactive servers is installed, those with a task older than a day), and they are without a row until it is written anew. Switch "Delete generated servers" off (${place}).`,
+  };
 }
 
 /** "Never use both": https://docs.kentico.com/k81/configuring-kentico/optimizing-website-performance/setting-up-web-farms/web-farm-synchronization-mechanisms */

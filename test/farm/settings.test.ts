@@ -109,6 +109,22 @@ describe("on 7 and 8, by generated servers", () => {
     expect(shortly(verdictOf(application, { product: "7-8", values }))).toBe(self);
   });
 
+  test.each([
+    ["True", true],
+    [" true ", true],
+    ["False", false],
+    [null, false],
+  ])("with CMSWebFarmDeleteGeneratedServers %j the message says what the product may delete, and what to change: %s", (value, isTold) => {
+    const values = { ...on, CMSWebFarmDeleteGeneratedServers: value };
+    const message = (spec: SettingsSpec, more: Readonly<Record<string, string>> = {}): string =>
+      verdictOf(spec, { product: "7-8", values: { ...values, ...more } }).message;
+    expect(message(licensed).includes('Switch "Delete generated servers" off')).toBe(isTold);
+    expect(message(licensed, { CMSWebFarmEnabled: "False" }).includes("Delete generated servers")).toBe(isTold);
+    // Where rows are generated, that they are deleted again is right.
+    expect(message(application, { CMSWebFarmGenerateServers: "True" })).not.toContain("Delete generated servers");
+    expect(message(licensed, { CMSWebFarmGenerateServers: "True" })).not.toContain("Delete generated servers");
+  });
+
   test("asserted as Manual it counts more than generated servers", () => {
     const database: Database = { product: "7-8", values: { CMSWebFarmGenerateServers: "True" } };
     expect(shortly(verdictOf({ ...asserted, ...licensed }, database))).toBe("True AssertedManual");
@@ -127,6 +143,25 @@ describe("on 6, whose settings are not in the database", () => {
   });
   test("the message says what decides instead", () =>
     expect(verdictOf(licensed, { product: "6" }).message).toMatch(/CMSWebFarmEnabled.*web\.config/));
+});
+
+describe("on what has the tables of 6 and a key that 6 does not have", () => {
+  test.each([
+    ["True", "False GeneratedServers", "True UpdaterNeeded"],
+    ["False", "True WebFarmNotEnabled", "False GeneratedServersOff"],
+  ])("with CMSWebFarmGenerateServers %j it is judged as 7: %s, %s", (value, operator, self) => {
+    const database: Database = { product: "6", values: { CMSWebFarmGenerateServers: value } };
+    expect(shortly(verdictOf(licensed, database))).toBe(operator);
+    expect(shortly(verdictOf(application, database))).toBe(self);
+  });
+  test.each([null, "", " "])("as 6 when the key is %j", (value) => {
+    expect(shortly(verdictOf(licensed, { product: "6", values: { CMSWebFarmGenerateServers: value } }))).toBe("True ConfiguredByInstances");
+  });
+  test("and the licence is asked for as ever", () => {
+    const values = { CMSWebFarmEnabled: "True", CMSWebFarmGenerateServers: "False" };
+    expect(shortly(verdictOf({}, { product: "6", values }))).toBe("False MaxServersRequired");
+    expect(shortly(verdictOf(licensed, { product: "6", values }))).toBe("True RowsByHand");
+  });
 });
 
 describe("the number of licensed servers", () => {
