@@ -83,7 +83,8 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
   async function reconcile(key: FarmKey, signal: AbortSignal): Promise<Result> {
     const cached = cluster.farm(key);
     if (cached === undefined || (cached.deletionAtMs !== undefined && !cached.finalizers.includes(finalizer))) return forget(key);
-    if (!cluster.isSynced(cached.namespace)) return { kind: "done" }; // every key is added again when the caches are synced
+    // Every key is added again when the caches are synced. But one that goes may have to go before, where pods cannot be listed for long.
+    if (!cluster.isSynced(cached.namespace) && cached.deletionAtMs === undefined) return { kind: "done" };
     const state = stateOf(cached);
     const waitMs = state.lastWriteMs + writeIntervalMs - clock.monotonic();
     if (waitMs > 0) await clock.sleep(waitMs, signal); // a timer takes a millisecond even for nothing
@@ -161,11 +162,12 @@ export function createReconciler(options: ReconcileOptions): Reconciler {
 
   async function report(done: Done, state: FarmState, signal: AbortSignal): Promise<Result> {
     const { assessment, applied, database } = done;
-    const { farm, table } = assessment.observation;
+    const { farm, table, pods } = assessment.observation;
     const gates = await openGates(options, assessment, state, signal);
     state.isCut = false;
     tellActions(options, farm, applied);
-    const told = await tellStatus(options, assessment, state, signal);
+    // Where the pods are not all known, rows of living ones look as if nothing explained them: nothing of that is published for approval.
+    const told = pods.synced ? await tellStatus(options, assessment, state, signal) : {};
     await sweepRemoved(options.log, database, state, signal);
     const release = releaseNow(clock, assessment, state);
     // Nobody opens a gate once the WebFarm is gone, but a gate that cannot be opened does not hold it for ever.

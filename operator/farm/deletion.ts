@@ -19,6 +19,7 @@ const limitMs = 120_000;
 const gracePaddingMs = 30_000;
 
 export type Release =
+  /** `left`: the rows that were to be removed, as far as they are known; of a clean release those that only a person may remove. */
   | { readonly kind: "release"; readonly reason: "NothingToDo" | "Clean" | "TimedOut"; readonly left: readonly ServerRow[] }
   | { readonly kind: "wait"; readonly lookAgainMs: Milliseconds };
 
@@ -46,9 +47,10 @@ export function releaseOf(
   const elapsedMs = Math.max(seenMs, moment.nowWallMs - (farm.deletionAtMs ?? moment.nowWallMs));
   const graces = remainingPods(observation, plan).map(({ graceSeconds }) => graceSeconds * 1000 + gracePaddingMs);
   const mostMs = Math.max(limitMs, ...graces);
-  const waiting = pods.synced ? rowsToWaitFor(observation, plan) : undefined;
-  if (elapsedMs >= mostMs && seenMs >= shortestMs) return { kind: "release", reason: "TimedOut", left: waiting ?? [] };
-  if (seenMs >= shortestMs && moment.readIsFresh && waiting?.length === 0) return { kind: "release", reason: "Clean", left: [] };
+  const waiting = rowsToWaitFor(observation, plan);
+  const left = [...new Set([...(waiting ?? []), ...plan.blocked])];
+  if (elapsedMs >= mostMs && seenMs >= shortestMs) return { kind: "release", reason: "TimedOut", left };
+  if (seenMs >= shortestMs && moment.readIsFresh && pods.synced && waiting?.length === 0) return { kind: "release", reason: "Clean", left };
   return { kind: "wait", lookAgainMs: seenMs < shortestMs ? shortestMs - seenMs : Math.min(5_000, Math.max(0, mostMs - elapsedMs)) };
 }
 

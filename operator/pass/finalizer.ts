@@ -90,15 +90,16 @@ export async function letGo(
 }
 
 function tellRelease({ cluster, log }: ReleaseOptions, farm: WebFarm, { reason, left }: Extract<Release, { kind: "release" }>): void {
-  if (reason !== "TimedOut") {
+  if (reason !== "TimedOut" && left.length === 0) {
     log.info("Released a WebFarm", { farm: farm.key, reason });
     return;
   }
   const names = left.slice(0, 20).map(({ name, serverID }) => `${name} (ServerID ${serverID})`);
+  const which = reason === "Clean" ? `${left.length} rows that only a person may remove` : `${left.length} rows`;
   const note =
     left.length === 0
       ? "The WebFarm is released although its rows could not be read in time."
-      : `The WebFarm is released and leaves ${left.length} rows: ${names.join(", ")}.`;
-  log.warn("Released a WebFarm whose rows are not all removed", { farm: farm.key, rows: names });
+      : `The WebFarm is released and leaves ${which}: ${names.join(", ")}.`;
+  log.warn("Released a WebFarm whose rows are not all removed", { farm: farm.key, reason, rows: names });
   cluster.record({ farm, type: "Warning", reason: "ServersLeft", action: "Release", note });
 }

@@ -49,8 +49,8 @@ export function heedPings(state: FarmState, { farm, table, identity, nowMs }: Ob
 }
 
 /** Remembers since when rows have no living pod. */
-export function noteGone(state: FarmState, plan: Plan, { table, nowMs }: Observation): void {
-  if (table.kind !== "read") return; // an outage is no reason to begin the waits anew
+export function noteGone(state: FarmState, plan: Plan, { table, pods, nowMs }: Observation): void {
+  if (table.kind !== "read" || !pods.synced) return; // an outage is no reason to begin the waits anew, nor pods that are not all known
   const { goneSince } = state.memory;
   state.memory = { ...state.memory, goneSince: new Map(plan.gone.map((key) => [key, goneSince.get(key) ?? nowMs])) };
   state.hasGoneRows = plan.gone.length > 0;
