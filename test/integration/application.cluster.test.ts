@@ -23,11 +23,11 @@ let cluster: SharedCluster;
 const worlds: FarmWorld[] = [];
 beforeAll(async () => {
   cluster = await connectCluster();
-}, 120_000);
+}, limitMs);
 afterAll(async () => {
   for (const world of worlds) await world.close();
   await cluster.close();
-}, 180_000);
+}, limitMs);
 
 interface Site {
   readonly world: FarmWorld;

@@ -28,11 +28,11 @@ const worlds: FarmWorld[] = [];
 beforeAll(async () => {
   cluster = await connectCluster();
   world = await newWorld();
-}, 120_000);
+}, limitMs);
 afterAll(async () => {
   for (const made of worlds) await made.close();
   await cluster.close();
-}, 180_000);
+}, limitMs);
 
 async function newWorld(): Promise<FarmWorld> {
   const made = await createFarmWorld({ cluster });

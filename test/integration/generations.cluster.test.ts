@@ -29,11 +29,11 @@ const worlds: FarmWorld[] = [];
 beforeAll(async () => {
   cluster = await connectCluster();
   calm = await openWorld();
-}, 120_000);
+}, limitMs);
 afterAll(async () => {
   for (const world of worlds) await world.close();
   await cluster.close();
-}, 240_000);
+}, limitMs);
 
 async function openWorld(): Promise<FarmWorld> {
   const world = await createFarmWorld({ cluster });

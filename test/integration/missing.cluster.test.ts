@@ -22,11 +22,11 @@ let cluster: SharedCluster;
 const worlds: FarmWorld[] = [];
 beforeAll(async () => {
   cluster = await connectCluster();
-}, 120_000);
+}, limitMs);
 afterAll(async () => {
   for (const world of worlds) await world.close();
   await cluster.close();
-}, 180_000);
+}, limitMs);
 
 async function newWorld(): Promise<FarmWorld> {
   const world = await createFarmWorld({ cluster });

@@ -17,8 +17,8 @@ let world: FarmWorld;
 beforeAll(async () => {
   world = await createFarmWorld({ env: { WEBFARM_RESYNC_SECONDS: "3600" } }); // what happens here needs no resync
   await insertForeign(world.database, { name: "ADMIN-01" }); // so that no pod's process starts as the only server
-}, 120_000);
-afterAll(() => world.close(), 180_000);
+}, limitMs);
+afterAll(() => world.close(), limitMs);
 
 it.concurrent(
   "writes nothing under Observe, opens gates at once, shows what Sync would do, and does it when the policy becomes Sync",
