@@ -51,7 +51,28 @@ interface Announcing {
   on(event: "errorMessage", listener: (message: { readonly number: number }) => void): void;
 }
 
-/** A pool of one: every text goes over the same session. */
+/** What the sentences of the contract rest on, and a server's `user options` may say otherwise.
+ *  https://learn.microsoft.com/en-us/sql/database-engine/configure-windows/configure-the-user-options-server-configuration-option */
+const settings: readonly string[] = [
+  "SET ANSI_NULLS, ANSI_PADDING, ANSI_WARNINGS, ARITHABORT, CONCAT_NULL_YIELDS_NULL, QUOTED_IDENTIFIER ON;",
+  "SET ANSI_NULL_DFLT_ON ON;",
+  "SET NOCOUNT OFF;",
+  "SET XACT_ABORT OFF;",
+  "SET IMPLICIT_TRANSACTIONS OFF;",
+  "SET LOCK_TIMEOUT -1;",
+  "SET DEADLOCK_PRIORITY NORMAL;",
+  "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;",
+  "SET LANGUAGE us_english;",
+  "SET DATEFORMAT mdy;",
+];
+
+/** A server that does not know an option has only one way to behave: then the others are set all the same. */
+async function settle({ errors }: Session): Promise<void> {
+  if ((await errors(settings.join(" "))).length === 0) return;
+  for (const one of settings) await errors(one);
+}
+
+/** A pool of one: every text goes over the same session, which begins with the contract's settings. */
 export async function openSession(config: mssql.config): Promise<Session> {
   const numbers: number[] = [];
   const pool = new mssql.ConnectionPool({
@@ -67,7 +88,14 @@ export async function openSession(config: mssql.config): Promise<Session> {
   } catch (error) {
     throw new LoginRefused(numbers, error);
   }
-  return sessionOn(pool);
+  const session = sessionOn(pool);
+  try {
+    await settle(session);
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
+  return session;
 }
 
 function sessionOn(pool: mssql.ConnectionPool): Session {
