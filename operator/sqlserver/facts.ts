@@ -92,9 +92,17 @@ function catalogueColumn(row: RecordSet[number], usual: unknown): CatalogueColum
     column: String(row["columnName"]),
     maxLength: Number(row["maxLength"]),
     nullable: row["isNullable"] === true,
-    supplied: row["isIdentity"] === true || row["isComputed"] === true || Number(row["defaultID"]) !== 0,
+    supplied: isSupplied(row),
     ...(typeof collation === "string" && collation !== usual && { collation }),
   };
+}
+
+const rowversion = 189;
+
+/** `generated`: a column of a temporal or ledger table that the server fills; NULL before SQL Server 2016, which does not know the property. */
+function isSupplied(row: RecordSet[number]): boolean {
+  const isFilled = row["isIdentity"] === true || row["isComputed"] === true || Number(row["defaultID"]) !== 0;
+  return isFilled || Number(row["typeID"]) === rowversion || Number(row["generated"]) > 0;
 }
 
 type Table = MissingGrant["table"];
