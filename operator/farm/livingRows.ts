@@ -76,7 +76,7 @@ export function judgeSurplus(
   const other = keptMark && whereabouts(keptMark.pod, observation).kind;
   const message =
     other === "alive" || other === "draining"
-      ? `Row ${kept.serverID} of this name belongs to another pod that has not ended. Two members must not yield one name.`
+      ? `Row ${kept.serverID} of this name belongs to another pod that has not ended. Two pods must not yield one name: let each member's serverName have $(POD_NAME).`
       : `Row ${kept.serverID} has the same name and stays; this one goes when that one is given to its pod.`;
   return { row, view: view(row, "Conflict", "SeveralRows", message, pod) };
 }

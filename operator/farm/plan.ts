@@ -42,6 +42,7 @@ import { judgeOurRows } from "./rows.ts";
 import type { RowVerdict } from "./rows.ts";
 import { comparable } from "./serverName.ts";
 import { serverUrl, urlObstacle, urlPart } from "./serverUrl.ts";
+import { isUnknown } from "./unread.ts";
 import { claimView, podView } from "./views.ts";
 
 export type ServerState =
@@ -187,6 +188,11 @@ function planPods(context: Context): PodsPlan {
   const views: ServerView[] = desired.taken.map(({ pod, by }) =>
     podView(pod, "Conflict", "OtherWebFarm", `WebFarm ${by} selects this pod too and is older. Change the selector of one of them.`),
   );
+  views.push(
+    ...desired.undecided.map(({ pod, by }) =>
+      podView(pod, "Pending", "WorkloadUnresolved", `WebFarm ${by} is older and may select this pod; its workload cannot be read.`),
+    ),
+  );
   const spokenFor = new Set<PodUid>(verdicts.flatMap((verdict) => verdict.view.pod?.uid ?? []));
   const candidates: Candidate[] = [];
   const refused: Plan["refused"][number][] = [];
@@ -258,9 +264,19 @@ function adoptionOf(
   return rows.length === 0 ? undefined : adoption([...new Set([...rows, ...foreign.alike(name)])], claim, name, observation);
 }
 
+/** What makes two pods' names one, and the cure. A member's serverName cannot be changed. */
+function whyOneName({ member, pod }: ClaimedPod, holder: ClaimedPod): string {
+  if (member.name !== holder.member.name)
+    return `Two members must not yield one name: put one with another serverName in the place of ${member.name} or ${holder.member.name}.`;
+  const isCut = pod.os === "windows" && member.serverName.includes("$(MACHINE_NAME)");
+  const cause = isCut ? `, as Windows cuts a machine's name to 15 characters,` : "";
+  return `Both are pods of member ${member.name}, whose serverName ${member.serverName}${cause} gives them one name: put a member with $(POD_NAME) in its place, and let CMSWebFarmServerName be the pod's name.`;
+}
+
 function obstacleTo({ observation, memory, desired, marked }: Context, claim: ClaimedPod): ServerView | undefined {
   if (!claim.name.ok) return undefined;
   const name = claim.name.value;
+  if (isUnknown(claim.member)) return unresolved(claim, name);
   const holder = desired.holders.get(comparable(name));
   if (holder !== undefined && holder.pod.uid !== claim.pod.uid) {
     return claimView(
@@ -268,7 +284,7 @@ function obstacleTo({ observation, memory, desired, marked }: Context, claim: Cl
       name,
       "Conflict",
       "NameOfAnotherPod",
-      `Pod ${holder.pod.name} has this server name until it has ended. Two members must not yield one name.`,
+      `Pod ${holder.pod.name} has this server name until it has ended. ${whyOneName(claim, holder)}`,
     );
   }
   if (observation.table.kind !== "read") {
@@ -288,15 +304,10 @@ function obstacleTo({ observation, memory, desired, marked }: Context, claim: Cl
   if (url !== undefined) return url;
   const refusal = memory.refusals.get(comparable(name));
   if (refusal !== undefined) return claimView(claim, name, "Pending", refusal.reason, refusal.message);
-  if (!isComplete(claim.member))
-    return claimView(
-      claim,
-      name,
-      "Pending",
-      "WorkloadUnresolved",
-      `${claim.member.workloadName} cannot be read; see condition WorkloadsResolved.`,
-    );
-  return undefined;
+  return isComplete(claim.member) ? undefined : unresolved(claim, name);
 }
+
+const unresolved = (claim: ClaimedPod, name: ServerName): ServerView =>
+  claimView(claim, name, "Pending", "WorkloadUnresolved", `${claim.member.workloadName} cannot be read; see condition WorkloadsResolved.`);
 
 const hasPodsOfOurs: ReadonlySet<RowKinship["kind"]> = new Set(["ours", "formerOwner"] as const);

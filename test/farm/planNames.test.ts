@@ -6,6 +6,7 @@ import { markFor } from "../../operator/farm/mark.ts";
 import { ended, foreignRow, identity, member, observation, pod, rowOf, terminating, uid } from "./build.ts";
 import { plan, expectAll, a, b } from "./planning.ts";
 import type { Case } from "./planning.ts";
+import type { Scene } from "./build.ts";
 
 describe("two pods that yield one name", () => {
   const members = [member({ serverName: "site" })];
@@ -74,6 +75,27 @@ describe("two pods that yield one name", () => {
       rows: [rowOf(younger, { name: "site" })],
     });
     expect(servers.find(({ reason }) => reason === "NameOfAnotherPod")?.message).toMatch(/^Pod shop-b has this server name/);
+  });
+
+  describe("the message says why, and the cure", () => {
+    const messageOf = (scene: Scene): string => plan(scene).servers.find(({ reason }) => reason === "NameOfAnotherPod")?.message ?? "";
+    test("of two members", () => {
+      const other = member({ name: "one", serverName: "site", selector: { matchLabels: { tier: "1" } } });
+      const message = messageOf({ members: [other, ...members], pods: [older, pod({ name: "shop-b", labels: { tier: "1" } })] });
+      expect(message).toMatch(/^Pod shop-a .*Two members must not yield one name: .*another serverName in the place of one or live\.$/);
+    });
+    test("of two pods of one member", () => {
+      const message = messageOf({ members, pods: [older, younger] });
+      expect(message).toMatch(/Both are pods of member live, whose serverName site gives them one name: .*\$\(POD_NAME\)/);
+      expect(message).not.toMatch(/Two members|Windows/);
+    });
+    test("of two pods of one member whose machines' names are cut", () => {
+      const cut = [1, 2].map((one) => pod({ name: `shop-7c9d8b6f5-x2vb${one}`, os: "windows", createdAtMs: one }));
+      const message = messageOf({ members: [member({ serverName: "$(MACHINE_NAME)" })], pods: cut });
+      expect(message).toMatch(
+        /\$\(MACHINE_NAME\), as Windows cuts a machine's name to 15 characters, gives them one name: .*\$\(POD_NAME\)/,
+      );
+    });
   });
 });
 
