@@ -238,7 +238,7 @@ function tellConditions(
     if (now === undefined || now.status === "Unknown") continue;
     const before = told.get(condition);
     // Another set of rows that waits for a person is news too, but only a digest that is written down can be approved.
-    const isOfSet = condition === "RemovalsBlocked" && now.status === bad;
+    const isOfSet = now.status === bad && (condition === "RemovalsBlocked" || now.reason === "OtherCluster");
     if (isOfSet && committed.plan?.digest !== status.plan?.digest) continue;
     const current = now.status !== bad ? "" : isOfSet ? `${now.reason} ${digest}` : now.reason;
     if (before === current) continue;
