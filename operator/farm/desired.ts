@@ -1,12 +1,13 @@
 // Which pods are this farm's, under which server name each, and who holds a name that two pods want. It decides nothing about rows.
 
 import { hasEnded, isAlive } from "./hasEnded.ts";
-import { podHash, readMark } from "./mark.ts";
+import { kinship, podHash, readMark } from "./mark.ts";
 import type { FarmKey, Pod, PodHash, ServerName, ServerRow } from "./model.ts";
 import type { MemberObservation, Observation } from "./observation.ts";
 import { matches } from "./selector.ts";
 import { comparable, renderServerName } from "./serverName.ts";
 import type { Rendered } from "./serverName.ts";
+import { isUnanswered, isUnknown, mayBeOf } from "./unread.ts";
 
 export interface ClaimedPod {
   readonly pod: Pod;
@@ -22,6 +23,8 @@ export interface Desired {
   readonly holders: ReadonlyMap<string, ClaimedPod>;
   /** Alive and bound, but an older WebFarm has them. */
   readonly taken: readonly { readonly pod: Pod; readonly by: FarmKey }[];
+  /** Alive, bound and without a row of this farm; an older WebFarm whose workload cannot be read yet may have them. */
+  readonly undecided: readonly { readonly pod: Pod; readonly by: FarmKey }[];
 }
 
 /** Alive and bound to a node: a pod that is to have a row. */
@@ -35,15 +38,42 @@ export function desiredServers(
 ): Desired {
   const claimed: ClaimedPod[] = [];
   const taken: { pod: Pod; by: FarmKey }[] = [];
+  const undecided: { pod: Pod; by: FarmKey }[] = [];
+  const registered = new Set(rows.flatMap((row) => podOf(row, observation) ?? []));
   for (const pod of observation.pods.pods) {
     if (hasEnded(pod)) continue;
-    const member = observation.members.find(({ selector }) => selector !== undefined && matches(selector, pod.labels));
+    const hash = podHash(pod.uid);
+    const isRegistered = registered.has(hash);
+    const member = memberOf(pod, isRegistered, observation);
     if (member === undefined) continue;
     const by = observation.takenByOlder.get(pod.uid);
-    if (by === undefined) claimed.push({ pod, hash: podHash(pod.uid), member, name: renderServerName(member.serverName, pod) });
-    else if (wantsRow({ pod })) taken.push({ pod, by });
+    const perhaps = isRegistered ? undefined : observation.perhapsOlders?.get(pod.uid);
+    if (by === undefined && perhaps === undefined) claimed.push({ pod, hash, member, name: renderServerName(member.serverName, pod) });
+    else if (wantsRow({ pod }) && by !== undefined) taken.push({ pod, by });
+    else if (wantsRow({ pod }) && perhaps !== undefined) undecided.push({ pod, by: perhaps });
   }
-  return { claimed, holders: holdersOf(claimed, rows, nameOf), taken };
+  return { claimed, holders: holdersOf(claimed, rows, nameOf), taken, undecided };
+}
+
+function podOf(row: ServerRow, { identity }: Observation): PodHash | undefined {
+  const kin = kinship(row, identity);
+  return kin.kind === "ours" ? kin.pod : undefined;
+}
+
+/**
+ * The first member that selects the pod. One that could not be read before stands in its order too, for pods that have no row yet and may be
+ * its own: they wait for it, and get no other member's name.
+ */
+function memberOf(pod: Pod, isRegistered: boolean, { farm, members }: Observation): MemberObservation | undefined {
+  const mayBeIts = ({ name }: MemberObservation): boolean => {
+    const ref = farm.spec.members.find((member) => member.name === name)?.workloadRef;
+    return ref !== undefined && mayBeOf(pod, ref);
+  };
+  const selects = ({ selector }: MemberObservation): boolean => selector !== undefined && matches(selector, pod.labels);
+  return (
+    members.find((member) => selects(member) || (!isRegistered && isUnanswered(member) && mayBeIts(member))) ??
+    members.find((member) => isUnknown(member) && mayBeIts(member))
+  );
 }
 
 function holdersOf(
@@ -62,7 +92,7 @@ function holdersOf(
     if (!candidate.name.ok) continue;
     const name = comparable(candidate.name.value);
     const isRowsOwn = marked.get(name) === candidate.hash;
-    if (!isRowsOwn && !wantsRow(candidate)) continue;
+    if (!isRowsOwn && (!wantsRow(candidate) || isUnknown(candidate.member))) continue;
     const holder = holders.get(name);
     if (holder === undefined || isRowsOwn || (marked.get(name) !== holder.hash && isOlder(candidate.pod, holder.pod)))
       holders.set(name, candidate);

@@ -12,6 +12,7 @@ import type { Observation } from "./observation.ts";
 import type { Plan } from "./plan.ts";
 import { permitted } from "./policy.ts";
 import type { Authority, Silence } from "./policy.ts";
+import { isUnknown } from "./unread.ts";
 
 export type GateReason = "Registered" | "Suspended" | "Observe" | "PolicyForbids" | "ReadOnly" | "Deleting" | "FailOpen";
 
@@ -28,29 +29,42 @@ export interface Gates {
 }
 
 export function gatesToOpen(observation: Observation, memory: FarmMemory, plan: Plan, authority: Authority): Gates {
-  const closed = plan.desired.claimed.filter((claim) => claim.pod.gate === "closed" && wantsRow(claim));
-  if (closed.length === 0) return { open: [] };
+  const { claimed, undecided } = plan.desired;
+  const isClosed = ({ pod }: { readonly pod: Pod }): boolean => pod.gate === "closed" && wantsRow({ pod });
+  const closed = claimed.filter(isClosed);
+  if (closed.length + undecided.length === 0) return { open: [] };
   const registered = registeredPods(observation);
   const open: GateOpening[] = [];
-  const waits: Milliseconds[] = [];
+  const waiting: Pod[] = undecided.filter(isClosed).map(({ pod }) => pod);
   for (const claim of closed) {
-    const cause = registered.has(claim.hash)
-      ? registeredCause
-      : (farmsCause(observation, authority) ?? policyCause(plan, authority, claim));
-    if (cause !== undefined) {
-      open.push({ pod: claim.pod, ...cause });
-      continue;
-    }
-    const failOpenMs = (observation.farm.spec.readinessGate?.failOpenSeconds ?? 300) * 1000;
-    if (failOpenMs === 0) continue;
-    const leftMs = (memory.boundSince.get(claim.pod.uid) ?? observation.nowMs) + failOpenMs - observation.nowMs;
+    const cause = causeOf(claim, observation, plan, authority, registered);
+    if (cause === undefined) waiting.push(claim.pod);
+    else open.push({ pod: claim.pod, ...cause });
+  }
+  const waits: Milliseconds[] = [];
+  const failOpenMs = (observation.farm.spec.readinessGate?.failOpenSeconds ?? 300) * 1000;
+  for (const pod of failOpenMs === 0 ? [] : waiting) {
+    const leftMs = (memory.boundSince.get(pod.uid) ?? observation.nowMs) + failOpenMs - observation.nowMs;
     if (leftMs > 0) waits.push(leftMs);
-    else open.push({ pod: claim.pod, reason: "FailOpen", message: failOpenMessage(observation, plan, claim) });
+    else open.push({ pod, reason: "FailOpen", message: failOpenMessage(observation, plan, pod) });
   }
   return { open, ...(waits.length > 0 && { lookAgainMs: Math.min(...waits) }) };
 }
 
 type Cause = Omit<GateOpening, "pod">;
+
+/** Why the gate opens at once. A pod without a controller may be another's while the workload cannot be read: only its own row is a cause. */
+function causeOf(
+  claim: ClaimedPod,
+  observation: Observation,
+  plan: Plan,
+  authority: Authority,
+  registered: ReadonlySet<PodHash>,
+): Cause | undefined {
+  if (registered.has(claim.hash)) return registeredCause;
+  if (isUnknown(claim.member) && claim.pod.controller === undefined) return undefined;
+  return farmsCause(observation, authority) ?? policyCause(plan, authority, claim);
+}
 
 const registeredCause: Cause = { reason: "Registered", message: "The pod's row in CMS_WebFarmServer is committed." };
 
@@ -92,8 +106,8 @@ function policyCause(plan: Plan, authority: Authority, claim: ClaimedPod): Cause
   return { reason: "PolicyForbids", message: "The WebFarm's policy forbids taking over the row of this server name." };
 }
 
-function failOpenMessage({ farm }: Observation, plan: Plan, claim: ClaimedPod): string {
-  const view = plan.servers.find(({ pod }) => pod?.uid === claim.pod.uid);
+function failOpenMessage({ farm }: Observation, plan: Plan, of: Pod): string {
+  const view = plan.servers.find(({ pod }) => pod?.uid === of.uid);
   const failed = farm.spec.registration === "Application" ? "The application registered no row of its own" : "No row could be written";
   return `${failed} within readinessGate.failOpenSeconds (${view?.reason ?? "unknown"}); the pod takes traffic and may serve stale content.`;
 }

@@ -7,13 +7,14 @@ import type { FarmKey, LabelSelector, Milliseconds, Pod, PodUid, WebFarm, Worklo
 import type { MemberObservation, OrdinalRange } from "../farm/observation.ts";
 import type { Member, WorkloadRef } from "../farm/resource.generated.ts";
 import { matches } from "../farm/selector.ts";
+import { isUnanswered, mayBeOf } from "../farm/unread.ts";
 import type { Cluster } from "./ports.ts";
 
 export interface Members {
   /** `freshness`: `settled` uses what was read since the last resync, `now` what is at most a second old. */
   resolve(farm: WebFarm, freshness: Freshness, signal: AbortSignal): Promise<readonly MemberObservation[]>;
-  /** Pods that an older farm of the namespace selects. */
-  takenByOlder(farm: WebFarm, pods: readonly Pod[], signal: AbortSignal): Promise<ReadonlyMap<PodUid, FarmKey>>;
+  /** Pods that an older farm of the namespace selects, or may select as far as its workloads could be read. */
+  ofOlder(farm: WebFarm, pods: readonly Pod[], signal: AbortSignal): Promise<OfOlder>;
   /** The StatefulSets of the members, and those that control pods which no member names. */
   statefulSets(
     farm: WebFarm,
@@ -25,6 +26,11 @@ export interface Members {
   /** Whether a change of this pod can matter to the farm, as far as is known. */
   concerns(farm: WebFarm, pod: Pod): boolean;
   forget(farmUid: string): void;
+}
+
+export interface OfOlder {
+  readonly takenByOlder: ReadonlyMap<PodUid, FarmKey>;
+  readonly perhapsOlders: ReadonlyMap<PodUid, FarmKey>;
 }
 
 export type Freshness = "settled" | "now";
@@ -84,14 +90,21 @@ export function createMembers({
 
   return {
     resolve,
-    async takenByOlder(farm, pods, signal) {
+    async ofOlder(farm, pods, signal) {
       const taken = new Map<PodUid, FarmKey>();
+      const perhaps = new Map<PodUid, FarmKey>();
       const older = cluster.farmsIn(farm.namespace).filter((other) => other.uid !== farm.uid && isOlder(other, farm));
       for (const other of older.toSorted((a, b) => (isOlder(b, a) ? -1 : 1))) {
-        const selectors = (await resolve(other, "settled", signal)).flatMap(({ selector }) => selector ?? []);
-        for (const pod of pods) if (selectors.some((selector) => matches(selector, pod.labels))) taken.set(pod.uid, other.key);
+        const observed = await resolve(other, "settled", signal);
+        const selectors = observed.flatMap(({ selector }) => selector ?? []);
+        const unanswered = new Set(observed.filter(isUnanswered).map(({ name }) => name));
+        const refs = other.spec.members.flatMap(({ name, workloadRef }) => (unanswered.has(name) ? (workloadRef ?? []) : []));
+        for (const pod of pods) {
+          if (selectors.some((selector) => matches(selector, pod.labels))) taken.set(pod.uid, other.key);
+          if (refs.some((ref) => mayBeOf(pod, ref))) perhaps.set(pod.uid, other.key);
+        }
       }
-      return taken;
+      return { takenByOlder: taken, perhapsOlders: perhaps };
     },
     async statefulSets(farm, members, pods, freshness, signal) {
       const ranges = new Map<string, OrdinalRange>();

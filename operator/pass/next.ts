@@ -10,6 +10,7 @@ import { isComplete } from "../farm/observation.ts";
 import type { Observation } from "../farm/observation.ts";
 import type { Plan } from "../farm/plan.ts";
 import { countActions, permitted } from "../farm/policy.ts";
+import { isUnknown } from "../farm/unread.ts";
 import type { Applied } from "./apply.ts";
 import type { FarmState } from "./state.ts";
 
@@ -73,8 +74,9 @@ const openMs = ({ assessment, applied }: Done, state: FarmState): Milliseconds |
   return isOpen ? Math.min(firstRetryMs * 2 ** Math.max(0, Math.min(state.fruitless, 10) - 1), lastRetryMs) : undefined;
 };
 
-/** Pods that nobody owns may be those of a workload that is not there yet, or cannot be read. */
-const unresolvedMs = ({ members: observed, pods }: Observation, { desired }: Plan): Milliseconds | undefined =>
-  observed.every(isComplete) || pods.pods.filter(isAlive).length <= desired.claimed.length + desired.taken.length
-    ? undefined
-    : unresolvedRetryMs;
+/** Pods that nobody owns may be those of a workload that is not there yet, or cannot be read; so may those that wait for one. */
+function unresolvedMs({ members: observed, pods }: Observation, { desired }: Plan): Milliseconds | undefined {
+  if (desired.undecided.length > 0) return unresolvedRetryMs;
+  const owned = desired.claimed.filter(({ member }) => !isUnknown(member)).length + desired.taken.length;
+  return observed.every(isComplete) || pods.pods.filter(isAlive).length <= owned ? undefined : unresolvedRetryMs;
+}

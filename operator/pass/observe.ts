@@ -55,10 +55,10 @@ export async function observe(options: ObserveOptions, farm: WebFarm, state: Far
   );
   // Whether a StatefulSet still wants the name of a pod that has just gone is not to be told from what it wanted half a minute ago.
   const freshness = state.hasGoneRows || isSetPodGone || farm.deletionAtMs !== undefined ? "now" : "settled";
-  const [namespace, members, takenByOlder] = await Promise.all([
+  const [namespace, members, ofOlder] = await Promise.all([
     namespaceOf(options, farm, signal),
     resolver.resolve(farm, freshness, signal),
-    resolver.takenByOlder(farm, pods.pods, signal),
+    resolver.ofOlder(farm, pods.pods, signal),
   ]);
   const identity = namespace.identity;
   const lastPods = rowPods.map(({ pod }) => pod);
@@ -66,7 +66,7 @@ export async function observe(options: ObserveOptions, farm: WebFarm, state: Far
   const approval = approvalInForce(farm, clock.now());
   const holder = ownerIdHolder(options, farm, identity);
   const base = {
-    ...{ farm, identity, members, statefulSets, pods, takenByOlder, readOnly: options.readOnly, nowMs: clock.monotonic() },
+    ...{ farm, identity, members, statefulSets, pods, ...ofOlder, readOnly: options.readOnly, nowMs: clock.monotonic() },
     ...(approval !== undefined && { approval }),
     ...(holder !== undefined && { ownerIdHolder: holder }),
   };

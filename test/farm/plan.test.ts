@@ -269,7 +269,7 @@ describe("a WebFarm that is being deleted with RemoveAll", () => {
 
 test("a plan of nothing is empty and looks at nothing again", () => {
   expect(plan({})).toEqual({
-    desired: { claimed: [], holders: new Map(), taken: [] },
+    desired: { claimed: [], holders: new Map(), taken: [], undecided: [] },
     inserts: [],
     marks: [],
     removals: [],
