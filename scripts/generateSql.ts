@@ -80,6 +80,25 @@ export const explanations: Readonly<Record<string, Explanation>> = {
   },
 };
 
+/** What the driver sends at each login. A test compares it with what arrives. */
+export const loginBatch = [
+  "set ansi_nulls on",
+  "set ansi_null_dflt_on on",
+  "set ansi_padding on",
+  "set ansi_warnings on",
+  "set arithabort on",
+  "set concat_null_yields_null on",
+  "set datefirst 7",
+  "set dateformat mdy",
+  "set implicit_transactions off",
+  "set language us_english",
+  "set numeric_roundabort off",
+  "set quoted_identifier on",
+  "set textsize 2147483647",
+  "set transaction isolation level read committed",
+  "set xact_abort off",
+].join("\n");
+
 /** The files by their paths from the root of the repository. */
 export function generatedFiles(): Readonly<Record<string, string>> {
   const scripts = schemas.flatMap((schema) =>
@@ -103,17 +122,21 @@ function sqlPage(): string {
     "",
     "For the database administrator who has to approve it. This page is generated from the code (`make generate`); `npm run --silent statements` prints every text in full, one JSON object a line, for each generation of the product.",
     "",
-    "- No other text is ever sent. Each travels as a parameterised request (`sp_executesql`); no value becomes part of a text, and the names in it are those that the catalogue gave.",
+    "- No other text is ever sent, but for the batch of settings below that the driver (tedious) sends once at each login. Each travels as a parameterised request (`sp_executesql`); no value becomes part of a text, and the names in it are those that the catalogue gave.",
     "- Where an optional table or grant is missing, the part of a text that needs it is left out. Where the column of a server's name or URL has another collation than the database, `COLLATE` and the column's collation stand behind each value that is compared with it (`v.n`, `v.u`, `@n0`). Nothing else varies.",
     "- The operator makes no object in the database, changes no schema, and calls no stored procedure of the product.",
     "- The texts are those that SQL Server 2008 and later all know.",
-    "- Sessions have the application name `webfarm-operator/<version> <namespace>/<name of the WebFarm>`; there are at most two to a server and login, closed after a minute without need.",
+    "- Sessions have the application name `webfarm-operator/<version> <namespace>/<name of the WebFarm>`; there are at most two for each database and login, closed after a minute without need.",
     "- Every write repeats in its condition what was read: a row that has changed since is not touched, however late the statement runs. Repeating it changes nothing.",
     "- Parameters have fixed lengths, and rows of parameters come in a few sizes, so the plan cache gets one plan for each text below.",
     "",
     "Every text begins with its session's settings: it waits at most 1.5 seconds for a lock, is the victim of any deadlock with the site, and an error ends its transaction.",
     "",
     fenced(firstLine(statementsOf("13")[0])),
+    "",
+    "At each login the driver sends one batch of its own. It changes nothing but the session:",
+    "",
+    fenced(loginBatch),
     "",
     "What the operator's user needs, by generation, each grant with its reason: " +
       schemas.map((schema) => `[${titles[schema]}](permissions/${schema}.sql)`).join(", ") +

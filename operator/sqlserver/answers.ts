@@ -39,11 +39,19 @@ export function settings(set: RecordSet | undefined): FarmSettings {
   return { kind: "read", values: Object.fromEntries(settingsKeys.map((key) => [key, valueOf(key)])) };
 }
 
-/** What a remove says of itself. `reached`: the last TaskID that it looked at; null where it went from the front, or found none. */
+// The sets of a write are counted from the end: a trigger that SELECTs puts its own before them.
+
+/** What a remove says of itself, before its rows. `reached`: the last TaskID that it looked at; null where it went from the front, or found none. */
 export function removalCounts(sets: readonly RecordSet[]): { readonly bindings: number; readonly reached: number | null } {
-  const { bindings, reached } = sets[0]?.[0] ?? unexpected("a removal");
+  const { bindings, reached } = sets.at(-2)?.[0] ?? unexpected("a removal");
   if (typeof bindings !== "number" || (reached !== null && typeof reached !== "number")) return unexpected("a removal");
   return { bindings, reached };
+}
+
+/** How many rows a sweep deleted from the table that most went of. */
+export function largestSwept(sets: readonly RecordSet[]): number {
+  const { largest } = sets.at(-1)?.[0] ?? unexpected("a sweep");
+  return typeof largest === "number" ? largest : unexpected("a sweep");
 }
 
 function unexpected(what: string): never {

@@ -31,7 +31,16 @@ export const errorRules: readonly ErrorRule[] = [
     say: "The login may not open the database, or there is none of that name: check the name, and create a user for the login there. So it is too while the database is offline, being restored or recovering, as after a restart of the server: it is asked again.",
   },
   {
-    numbers: [916, 4064],
+    numbers: [916],
+    kind: "permission",
+    reason: "DatabaseNotAccessible",
+    stalled: true,
+    // Perhaps another database than the site's: a trigger of its tables may write there.
+    say: "The login has no user in a database that it was led to: CREATE USER for it in the database that the server names, and grant it what is needed there.",
+    quote: true,
+  },
+  {
+    numbers: [4064],
     kind: "permission",
     reason: "DatabaseNotAccessible",
     stalled: true,

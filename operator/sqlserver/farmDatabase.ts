@@ -2,7 +2,7 @@
 // nothing about which rows; what it sends repeats what was read.
 import type { Clock } from "../controller/clock.ts";
 import type { DatabaseProblem, ServerRow, TableRead } from "../farm/model.ts";
-import { pings, removalCounts, serverRow, settings, tableRead } from "./answers.ts";
+import { largestSwept, pings, removalCounts, serverRow, settings, tableRead } from "./answers.ts";
 import { companiesOf, type Drain, drainAfter } from "./drains.ts";
 import type { RecordSet, SentParameter } from "./driver.ts";
 import { DatabaseError, isPoolBroken, isShapeDoubtful } from "./errors.ts";
@@ -165,8 +165,8 @@ async function sweepAll(parts: Parts, removed: readonly Swept[], signal: AbortSi
   for (let at = 0; at < removed.length; at += size) {
     const parameters = padded(sweeping, removed.slice(at, at + size));
     for (let requests = 1; requests <= mostSweeps; requests += 1) {
-      const [[answer] = []] = await ask(parts, sweep(shape, size), parameters, signal);
-      if (Number(answer?.["largest"]) < limits.leftovers) break;
+      const sets = await ask(parts, sweep(shape, size), parameters, signal);
+      if (largestSwept(sets) < limits.leftovers) break;
     }
   }
 }

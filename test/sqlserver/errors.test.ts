@@ -139,9 +139,21 @@ test("a missing permission repeats which, without the login", () => {
   expect(classify(serverError(229, message), doing).problem.message).toContain(message);
 });
 
+test("a database that a trigger leads to is named by the server's sentence, without the login", () => {
+  const sentence = "The server principal 'sa' is not able to access the database 'Audit' under the current security context.";
+  const { message } = classify(serverError(916, sentence), doing).problem;
+  expect(message).toContain(sentence.replace("sa", "***"));
+});
+
 test("no message and no cause carries the password or the login's name", () => {
   for (const text of ["Login failed for user 'sa'. hunter2", "The server principal sa (hunter2) is not able to access"]) {
-    for (const error of [serverError(229, text), serverError(50_000, text), driverError("ELOGIN", text), driverError("ESOCKET", text)]) {
+    for (const error of [
+      serverError(229, text),
+      serverError(916, text),
+      serverError(50_000, text),
+      driverError("ELOGIN", text),
+      driverError("ESOCKET", text),
+    ]) {
       for (const while_ of [doing, connecting]) {
         const failure = classify(error, while_);
         expect(`${failure.message} ${String(failure.cause)}`).not.toMatch(/hunter2|\bsa\b/);

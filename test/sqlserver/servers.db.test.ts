@@ -6,6 +6,7 @@ import { farmKey } from "../../operator/farm/model.ts";
 import { catalogues } from "../../operator/sqlserver/catalogues.ts";
 import { permissionScript } from "../../operator/sqlserver/permissions.ts";
 import { allStatements, probe } from "../../operator/sqlserver/statements.ts";
+import { loginBatch } from "../../scripts/generateSql.ts";
 import { asksRealServer } from "../database/database.ts";
 import { eventually } from "./eventually.ts";
 import { applicationName, documentedGrants, type FarmRig, type FarmRigOptions, guid, never, openFarm, server } from "./farmRig.ts";
@@ -25,7 +26,7 @@ async function rig(options?: FarmRigOptions): Promise<FarmRig> {
   return opened;
 }
 
-/** Whatever reached the database under the operator's name is a statement that `npm run statements` lists. */
+/** Whatever reached the database under the operator's name is a statement that `npm run statements` lists, or the batch of a login. */
 afterEach(async () => {
   const opened = rigs.splice(0);
   try {
@@ -35,9 +36,9 @@ afterEach(async () => {
     } of opened) {
       const listed = shape === undefined ? [probe().sql] : allStatements(shape).map(({ sql }) => sql);
       const ours = faults?.statements.filter((statement) => statement.applicationName === applicationName) ?? [];
-      for (const { text, kind } of ours.filter(({ text: sql }) => !sql.startsWith("set "))) {
-        expect(kind).toBe("executesql");
-        expect(listed).toContain(text);
+      for (const { text, kind } of ours) {
+        if (kind === "executesql") expect(listed).toContain(text);
+        else expect({ kind, text }).toEqual({ kind: "batch", text: loginBatch });
       }
     }
   } finally {
