@@ -109,11 +109,16 @@ async function createShopFarm(world: FarmWorld, options: ShopFarmOptions): Promi
   const pods = (): Promise<readonly PodSummary[]> => world.pods(`farm=${name}`); // a label that no selector looks at
   const alive = async (): Promise<readonly PodSummary[]> => (await pods()).filter(isAlive);
   const status = (): Promise<WebFarmStatus> => world.status(name);
-  await world.apply(
-    secret(world.namespace, name, { CMSConnectionString: database.connectionStringFor(await database.createLogin()) }),
-    webFarm(world.namespace, name, spec),
-    application({ graceSeconds: 1, ...options, namespace: world.namespace, labels: { ...options.labels, farm: name } }),
-  );
+  await world
+    .apply(
+      secret(world.namespace, name, { CMSConnectionString: database.connectionStringFor(await database.createLogin()) }),
+      webFarm(world.namespace, name, spec),
+      application({ graceSeconds: 1, ...options, namespace: world.namespace, labels: { ...options.labels, farm: name } }),
+    )
+    .catch(async (error: unknown) => {
+      if (options.sharing === undefined) await database.close(); // nobody else knows of it
+      throw error;
+    });
   const { isRowOf = isMarkedFor } = options;
   const witness = startWitness({ rows, pods, isRowOf });
   const waited = (what: string, condition: () => Promise<boolean> | boolean, untilOptions: UntilOptions = {}): Promise<void> =>
