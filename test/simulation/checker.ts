@@ -7,8 +7,9 @@ import { gateFault } from "./gateRules.ts";
 import { Leases } from "./leases.ts";
 import { Looks, showsBound, showsNone } from "./looks.ts";
 import { partsOf, podPart } from "./marks.ts";
-import type { GateOpening, PodObject, RowChange, RowObject, WallMs } from "./objects.ts";
+import type { FarmObject, GateOpening, PodObject, RowChange, RowObject, WallMs } from "./objects.ts";
 import { lastPingMs } from "./pings.ts";
+import { rowsLeftBehind } from "./releaseRules.ts";
 import { isLive, saysEnded } from "./truth.ts";
 import type { PodRecord, Truth } from "./truth.ts";
 import { notThatPods, wasEverAllowed, wasEverHeld } from "./writeRules.ts";
@@ -31,6 +32,7 @@ export type Rule =
   | "gateTooEarly"
   | "gateWithoutCause"
   | "approval"
+  | "releasedEarly"
   | "writeAfterLease";
 
 export interface Violation {
@@ -109,6 +111,7 @@ export class Checker {
         if (farm === undefined) return;
         for (const wrong of this.#history(change.cluster, `${farm.namespace}/${farm.name}`).note(truth, change))
           this.#report("approval", wrong);
+        if (change.after === undefined) this.#judgeRelease(change.cluster, farm);
       },
     };
   }
@@ -307,6 +310,12 @@ export class Checker {
       this.#seen.records = records.size;
     }
     return this.#byHash.get(parts.pod);
+  }
+
+  #judgeRelease(cluster: string, farm: FarmObject): void {
+    const at = `${farm.namespace}/${farm.name}`;
+    for (const row of rowsLeftBehind(this.#truth, { cluster, farm }, this.#history(cluster, at)))
+      this.#report("releasedEarly", `${at} went and left row ${told(row)}, whose pod had gone before the deletion began`);
   }
 
   #judgeGate(opening: GateOpening): void {

@@ -1,12 +1,12 @@
 // Ends every fault of a world and waits, on its clock, until each farm is as it should be: every living bound pod has its own row and an open
 // gate, and every row of the farm is a pod's own or listed as needing a person. Shares no code with operator/.
 
-import { key, workloadKey } from "./apiServer.ts";
+import { workloadKey } from "./apiServer.ts";
 import { isBeyondThisVersion } from "./beyond.ts";
 import type { SimDatabase } from "./database.ts";
+import { byAge, databaseOf, isFirstOfOwner, ownerOf } from "./farmFacts.ts";
 import { look } from "./kubelet.ts";
 import { namespacePart, ownerPart, partsOf, podPart } from "./marks.ts";
-import { defaultDatabase } from "./names.ts";
 import type { FarmMember, FarmObject, PodObject, RowObject, WorkloadKind } from "./objects.ts";
 import { isLive, saysEnded } from "./truth.ts";
 import type { Cluster, Truth } from "./truth.ts";
@@ -120,17 +120,6 @@ const mayWrite = ({ spec }: FarmObject): boolean => spec.policy !== "Observe" &&
 /** Then the gate of a pod that cannot have a row stays closed: a person wanted it so. */
 const neverFailsOpen = ({ spec }: FarmObject): boolean => spec.readinessGate?.failOpenSeconds === 0;
 
-/** Of several WebFarms of a namespace that mark rows alike only the oldest writes. */
-function isFirstOfOwner(cluster: Cluster, farm: FarmObject): boolean {
-  const { ownerId } = ownerOf(cluster, farm);
-  const alike = [...cluster.api.farms.values()].filter(
-    (one) => one.namespace === farm.namespace && ownerOf(cluster, one).ownerId === ownerId,
-  );
-  return alike.toSorted(byAge)[0]?.uid === farm.uid;
-}
-
-const byAge = (a: FarmObject, b: FarmObject): number => a.createdAtMs - b.createdAtMs || (a.uid < b.uid ? -1 : 1);
-
 /** The oldest farm that selects the pod has it. */
 function isFirst(cluster: Cluster, farm: FarmObject, pod: PodObject): boolean {
   const selecting = [...cluster.api.farms.values()].filter(
@@ -146,12 +135,6 @@ function selects({ api }: Cluster, namespace: string, { selector, workloadRef }:
   return labels !== undefined && Object.entries(labels).every(([name, value]) => pod.labels[name] === value);
 }
 
-function databaseOf({ api }: Cluster, { namespace, spec }: FarmObject): string | undefined {
-  const ref = spec.database.connectionStringSecretRef;
-  const text = api.secrets.get(key(namespace, ref.name))?.data[ref.key];
-  return text === undefined ? undefined : (/(?:^|;)Database=([^;]+)/.exec(text)?.[1] ?? defaultDatabase);
-}
-
 interface Listed {
   readonly name: string;
   readonly state: string;
@@ -160,11 +143,6 @@ interface Listed {
 }
 
 const listed = (farm: FarmObject): readonly Listed[] => (farm.status["servers"] ?? []) as readonly Listed[];
-
-const ownerOf = ({ api }: Cluster, { namespace, name, spec }: FarmObject): { readonly ownerId: string; readonly uid: string } => {
-  const uid = api.namespaces.get(namespace)?.uid ?? "";
-  return { ownerId: spec.ownerId ?? `${uid}/${name}`, uid };
-};
 
 const isExcused = (farm: FarmObject, pod: PodObject): boolean =>
   listed(farm).some(({ podUID, state }) => podUID === pod.uid && (state === "Conflict" || state === "LimitReached"));
