@@ -3,8 +3,8 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 
 export interface FarmState {
-  /** Servers by state. A state that is missing has none. */
-  readonly states: Readonly<Record<string, number>>;
+  /** Servers by state. A state that is missing has none. Absent: they are as they were told last, if they ever were. */
+  readonly states?: Readonly<Record<string, number>>;
   readonly foreign: number;
   readonly blocked: number;
   /** The condition Ready is not False. */
@@ -86,9 +86,10 @@ export function farmMetrics(registry: Registry, clock: { now(): number }): FarmM
       const labels = labelsOf(key);
       const seen = seenStates.get(key) ?? new Set<string>();
       seenStates.set(key, seen);
-      for (const name of Object.keys(state.states)) seen.add(name);
+      const { states } = state;
+      for (const name of Object.keys(states ?? {})) seen.add(name);
       // A state that has emptied says 0: a gap would look like a broken scrape.
-      for (const name of seen) servers.set({ ...labels, state: name }, state.states[name] ?? 0);
+      if (states !== undefined) for (const name of seen) servers.set({ ...labels, state: name }, states[name] ?? 0);
       blocked.set(labels, state.blocked);
       foreign.set(labels, state.foreign);
       if (state.ready) {

@@ -139,7 +139,8 @@ export interface PassMetrics {
   farm(
     key: FarmKey,
     state: {
-      readonly states: Readonly<Record<string, number>>;
+      /** Absent while the rows are not known. */
+      readonly states?: Readonly<Record<string, number>>;
       readonly foreign: number;
       readonly blocked: number;
       readonly ready: boolean;

@@ -112,11 +112,13 @@ export function isSame(a: unknown, b: unknown): boolean {
   return Object.keys(other).every((key) => other[key] === undefined || Object.hasOwn(one, key));
 }
 
-function countFarm({ metrics }: ReportOptions, key: FarmKey, { plan }: Assessment, status: WebFarmStatus): void {
+/** What is in the table is as it was the last time that it was read, as in the status: an alert does not end because a database is away. */
+function countFarm({ metrics }: ReportOptions, key: FarmKey, { plan, observation }: Assessment, status: WebFarmStatus): void {
   const states: Record<string, number> = {};
   for (const { state } of plan.servers) states[state] = (states[state] ?? 0) + 1;
   const ready = status.conditions?.find(({ type }) => type === "Ready")?.status === "True";
-  metrics.farm(key, { states, foreign: plan.foreign, blocked: plan.blocked.length, ready });
+  const { foreign = 0, blocked = 0 } = status;
+  metrics.farm(key, { ...(observation.table.kind === "read" && { states }), foreign, blocked, ready });
 }
 
 /** Events for what was done, on the pods and one summary on the farm. */

@@ -97,6 +97,15 @@ test("a farm's series follow its last pass and are gone with it", async () => {
   expect(await valueOf(metrics, "webfarm_farms_degraded")).toBe(1);
 });
 
+test("a farm's servers are as they were told last while their rows are not known, and not told where they never were", async () => {
+  const { metrics } = start();
+  metrics.farms.farm("shop/main", { states: { Stale: 2 }, foreign: 2, blocked: 1, ready: true });
+  for (const key of ["shop/main", "shop/other"]) metrics.farms.farm(key, { foreign: 2, blocked: 1, ready: false });
+  expect(await valueOf(metrics, 'webfarm_servers{namespace="shop",name="main",state="Stale"}')).toBe(2);
+  expect(await valueOf(metrics, 'webfarm_removals_blocked{namespace="shop",name="other"}')).toBe(1);
+  expect(await metrics.text()).not.toContain('webfarm_servers{namespace="shop",name="other"');
+});
+
 test("a process that looks after no farm any more tells of none, and of them again when it does", async () => {
   const { metrics } = start();
   metrics.farms.farm("shop/main", { states: { Stale: 1 }, foreign: 2, blocked: 1, ready: false });

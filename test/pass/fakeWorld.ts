@@ -16,7 +16,16 @@ import type {
 } from "../../operator/farm/model.ts";
 import type { WebFarmStatus } from "../../operator/farm/resource.generated.ts";
 import { PodLedger } from "../../operator/kubernetes/podLedger.ts";
-import type { Cluster, Databases, FarmDatabase, FarmEvent, FarmWrite, ServiceAccountRead, WriteResult } from "../../operator/pass/ports.ts";
+import type {
+  Cluster,
+  Databases,
+  FarmDatabase,
+  FarmEvent,
+  FarmWrite,
+  PassMetrics,
+  ServiceAccountRead,
+  WriteResult,
+} from "../../operator/pass/ports.ts";
 import { createReconciler } from "../../operator/reconcile.ts";
 import type { Reconciler } from "../../operator/reconcile.ts";
 import type { Result } from "../../operator/controller/workers.ts";
@@ -64,6 +73,8 @@ export class FakeWorld {
   readonly evidence: string[] = [];
   /** Rows that wait for a person, as the metric of each farm says. */
   readonly blocked = new Map<FarmKey, number>();
+  /** What each metric of a farm says; servers by state as they were told last. */
+  readonly metrics = new Map<FarmKey, Parameters<PassMetrics["farm"]>[1]>();
   /** As the API server has them. */
   readonly farms = new Map<FarmKey, WebFarm>([[shop, buildFarm({ finalizers: [], spec: { ownerId: identity.ownerId } })]]);
   /** What the cache shows instead. */
@@ -113,7 +124,10 @@ export class FakeWorld {
         registered: nothing,
         removed: (evidence) => void this.evidence.push(evidence),
         gateOpened: nothing,
-        farm: (key, { blocked }) => void this.blocked.set(key, blocked),
+        farm: (key, told) => {
+          this.blocked.set(key, told.blocked);
+          this.metrics.set(key, { ...this.metrics.get(key), ...told });
+        },
         forget: nothing,
       },
       resyncMs: 30_000,

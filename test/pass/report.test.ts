@@ -2,8 +2,8 @@
 
 import { beforeEach, describe, expect, test } from "@jest/globals";
 
-import { otherCluster, pod } from "../farm/build.ts";
-import { FakeWorld } from "./fakeWorld.ts";
+import { farm, otherCluster, pod } from "../farm/build.ts";
+import { FakeDatabaseError, FakeWorld } from "./fakeWorld.ts";
 
 let world: FakeWorld;
 
@@ -38,6 +38,39 @@ describe("a conflict with another cluster's row", () => {
     meet("shop-b");
     await world.settle(5_000);
     expect(digest()).not.toBe(first);
-    expect(told()).toEqual([first, digest()].map((one) => expect.stringContaining(`webfarm.dev/approve-removals=${one ?? "?"}`) as string));
+    expect(told()).toEqual([first, digest()].map((one) => expect.stringContaining(`webfarm.dev/approve-removals=${one ?? "?"}`) as unknown));
+  });
+});
+
+describe("while the rows cannot be read the metrics are as they were", () => {
+  const metrics = (): unknown => {
+    const { states = {}, foreign, blocked } = world.metrics.get(farm().key) ?? {};
+    return { states: Object.fromEntries(Object.entries(states).filter(([, count]) => count > 0)), foreign, blocked };
+  };
+  const known = { states: { Registered: 1, Blocked: 2 }, foreign: 1, blocked: 2 };
+
+  beforeEach(async () => {
+    for (const name of ["old-a", "old-b"]) world.insertRow(pod({ name }), name, otherCluster);
+    world.insertForeign({});
+    world.put(pod());
+    await world.settle(5_000);
+    world.faults.set("read", { when: "before", error: new FakeDatabaseError() });
+  });
+
+  test("and follow them again when they can be read", async () => {
+    expect(metrics()).toEqual(known);
+    await world.settle(60_000);
+    expect([world.condition("DatabaseReachable")?.status, metrics()]).toEqual(["False", known]);
+    world.faults.clear();
+    world.rows = world.rows.filter(({ name }) => name !== "old-a");
+    await world.settle(60_000);
+    expect(metrics()).toEqual({ states: { Registered: 1, Blocked: 1 }, foreign: 1, blocked: 1 });
+  });
+
+  test("and as the status says where the process has never read them", async () => {
+    world.metrics.clear();
+    world.restart();
+    await world.settle(60_000);
+    expect(metrics()).toEqual({ ...known, states: {} });
   });
 });
