@@ -38,7 +38,9 @@ describe("a conflict with another cluster's row", () => {
     meet("shop-b");
     await world.settle(5_000);
     expect(digest()).not.toBe(first);
-    expect(told()).toEqual([first, digest()].map((one) => expect.stringContaining(`webfarm.dev/approve-removals=${one ?? "?"}`) as unknown));
+    expect(told()).toEqual(
+      [first, digest()].map((one) => expect.stringContaining(`webfarm.dev/approve-removals=${one ?? "?"}`) as unknown),
+    );
   });
 });
 
