@@ -3,7 +3,7 @@
 import { awaitedRowsMs } from "../farm/application.ts";
 import { usersOf } from "../farm/inventory.ts";
 import { remember } from "../farm/memory.ts";
-import type { Milliseconds } from "../farm/model.ts";
+import type { Milliseconds, ServerRow } from "../farm/model.ts";
 import type { Observation } from "../farm/observation.ts";
 import { planFarm } from "../farm/plan.ts";
 import type { Plan } from "../farm/plan.ts";
@@ -27,8 +27,8 @@ export interface Decision {
 const justNowMs = 10;
 
 /**
- * A plan on rows that are fresh enough for it: a row whose pod is missing, or that the application wrote, goes only when its newest ping was
- * read just now, a surplus one only when the one that stays was; and rows that an application is to write are looked for.
+ * A plan on rows that are fresh enough for it: a row whose pod is missing, or that the application wrote, goes (and a person is asked
+ * about one) only when its newest ping was read just now, a surplus one only when the one that stays was; and rows that an application is to write are looked for.
  */
 export async function decide(options: ObserveOptions, observed: Observed, state: FarmState, signal: AbortSignal): Promise<Decision> {
   const first = decideOn(observed, state);
@@ -44,11 +44,15 @@ function freshForMs({ plan, authority, observation }: Decision, { memory }: Farm
   const isApplications = observation.farm.spec.registration === "Application";
   const needsPings =
     removals.some(({ evidence }) => isApplications || evidence === "missing" || evidence === "surplus") ||
-    marks.some(({ kind }) => kind === "takeOver");
+    marks.some(({ kind }) => kind === "takeOver") ||
+    plan.blocked.some((row) => isApplications && !isPublished(observation, row)); // before a person is asked
   if (needsPings) return justNowMs;
   const isRead = isApplications && observation.table.kind === "read";
   return (isRead ? awaitedRowsMs(plan.servers, observation, memory) : undefined) ?? Infinity;
 }
+
+const isPublished = ({ farm }: Observation, { serverID }: ServerRow): boolean =>
+  (farm.status.plan?.unexplained ?? []).some((one) => one.serverID === serverID);
 
 function decideOn({ observation, database }: Observed, state: FarmState): Decision {
   const remembered = remember(state.memory, observation);

@@ -329,6 +329,20 @@ describe("a row that was never seen alive", () => {
     nothingElseHappened();
   });
 
+  test("is not published while it pings, however short the silence that is waited for and old the rows", async () => {
+    world = new FakeWorld();
+    world.mode = "1";
+    world.pings = new Map();
+    setSpec({ removal: { nodeLostSeconds: 12 } });
+    registers(a);
+    world.replicas = 1;
+    for (let seconds = 0; seconds < 120; seconds += 1) {
+      ping(1);
+      await world.settle(1_000);
+      expect([world.farm?.status.plan?.unexplained ?? [], state()]).toEqual([[], undefined]);
+    }
+  });
+
   test("also one without a GUID, and by an operator that was started since", async () => {
     world.rows = [{ ...byHand }, { ...foreignRow({ serverID: 1, name }), guid: null }];
     await world.settle(hourMs);
