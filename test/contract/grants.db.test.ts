@@ -7,7 +7,7 @@ import { grantsOn, grantsToRun } from "../../operator/sqlserver/permissions.ts";
 import { tableNames } from "../../operator/sqlserver/tables.ts";
 import { openTestDatabase } from "../database/database.ts";
 import type { TestDatabase } from "../database/database.ts";
-import { connect, refusedLogin, reportServer } from "./connection.ts";
+import { connect, folded, refusedLogin, reportServer } from "./connection.ts";
 import type { Reply } from "./connection.ts";
 import { kenticoVersions } from "../database/fixtures/kentico.ts";
 import { type FarmRig, guid, never, openFarm, server } from "../sqlserver/farmRig.ts";
@@ -36,7 +36,7 @@ const readServers = "SELECT [ServerName] FROM [dbo].[CMS_WebFarmServer]";
 test("without a grant a read is refused with 229, which names object, database and schema", async () => {
   const { errors, message } = await as({ CMS_WebFarmTask: ["SELECT"] }, readServers);
   expect(errors).toContain(229);
-  expect(message).toContain(`'CMS_WebFarmServer', database '${database.database}', schema 'dbo'`);
+  for (const part of ["cms_webfarmserver", database.database, "dbo"]) expect(message.toLowerCase()).toContain(part);
 });
 
 test("a grant on columns refuses the others with 230", async () => {
@@ -50,9 +50,10 @@ test("DELETE with a condition needs SELECT too", async () => {
 });
 
 test("catalogue views and OBJECT_ID show only tables with a grant; VIEW DEFINITION is one", async () => {
-  const seen = "SELECT t.name FROM sys.tables AS t ORDER BY t.name; SELECT OBJECT_ID(N'[dbo].[CMS_WebFarmServer]') AS id;";
+  const seen = "SELECT t.name FROM sys.tables AS t; SELECT OBJECT_ID(N'[dbo].[CMS_WebFarmServer]') AS id;";
   const { sets } = await as({ CMS_WebFarmTask: ["VIEW DEFINITION"], CMS_SettingsKey: ["SELECT"] }, seen);
-  expect(sets).toEqual([[{ name: "CMS_SettingsKey" }, { name: "CMS_WebFarmTask" }], [{ id: null }]]);
+  const names = folded(sets[0], "name").map((row) => row["name"]);
+  expect([names.toSorted(), sets[1]]).toEqual([["cms_settingskey", "cms_webfarmtask"], [{ id: null }]]);
 });
 
 test("HAS_PERMS_BY_NAME tells what is held", async () => {
@@ -70,7 +71,7 @@ test("the documented grants suffice for the tables they name, and for no more", 
 
 test("a wrong password is refused at login", async () => {
   const { user } = await database.createLogin({});
-  expect(await refusedLogin(database, { user, password: "Wrong-1234" })).toContain(`Login failed for user '${user}'`);
+  expect(await refusedLogin(database, { user, password: "Wrong-1234" })).toContain(18456);
 });
 
 /** What a person is told when the farm is read and a row of it added, given to another pod and removed: messages and notes. */

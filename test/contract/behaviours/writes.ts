@@ -57,7 +57,7 @@ export const writes: readonly Behaviour[] = [
     page: pages.disableForeignKeys("Limitations and Restrictions"),
     run: async (place) => {
       const db = await place.session();
-      const state = "SELECT CAST(is_disabled AS INT) AS d FROM sys.foreign_keys WHERE name = N'FK_Binding_Server'";
+      const state = "SELECT CAST(is_disabled AS INT) AS d FROM sys.foreign_keys WHERE parent_object_id = OBJECT_ID(N'dbo.Binding')";
       same("is_disabled before", await db.column(state), [0]);
       await db.run("ALTER TABLE dbo.Binding NOCHECK CONSTRAINT FK_Binding_Server");
       same("is_disabled after", await db.column(state), [1]);
@@ -73,7 +73,7 @@ export const writes: readonly Behaviour[] = [
       await db.run("INSERT INTO dbo.Binding (ServerID, TaskID) VALUES (99, 1)");
       await db.run("ALTER TABLE dbo.Binding WITH NOCHECK CHECK CONSTRAINT FK_Binding_Server");
       const state =
-        "SELECT CAST(is_disabled AS INT) AS d, CAST(is_not_trusted AS INT) AS n FROM sys.foreign_keys WHERE name = N'FK_Binding_Server'";
+        "SELECT CAST(is_disabled AS INT) AS d, CAST(is_not_trusted AS INT) AS n FROM sys.foreign_keys WHERE parent_object_id = OBJECT_ID(N'dbo.Binding')";
       same("its state", await db.row(state), { d: 0, n: 1 });
       refused("a binding of nobody", await db.errors("INSERT INTO dbo.Binding (ServerID, TaskID) VALUES (98, 1)"), 547);
     },
