@@ -1,4 +1,4 @@
-// Removes the servers of pods that are gone: each with what little is bound to it at once, a long one a piece at a time with pauses, so that
+// Removes servers, most of them of pods that are gone: each with what little is bound to it at once, a long one a piece at a time with pauses, so that
 // whoever inserts meanwhile waits for one piece at most. What was asked for is remembered until its end is read, whatever became of the
 // answer. Each request needs a ConfirmedGone of its own pass; nothing here is needed to go on after a restart.
 
@@ -111,8 +111,7 @@ function pauseAfter({ state, clock, observation: { farm } }: Pass, tookMs: Milli
 function noteAsked(pass: Pass, open: readonly ConfirmedGone[]): void {
   const { state, clock } = pass;
   const nowMs = clock.monotonic();
-  for (const gone of open)
-    if (!state.removals.has(keyOf(gone.row))) pass.log.info("Removing the server of a pod that is gone", aboutRemoval(pass, gone));
+  for (const gone of open) if (!state.removals.has(keyOf(gone.row))) pass.log.info("Removing the server", aboutRemoval(pass, gone));
   const asked = open.map((gone): [RowKey, OpenRemoval] => {
     const before = state.removals.get(keyOf(gone.row));
     const goneMs = before?.goneMs ?? state.memory.goneSince.get(rowKey(gone.row)) ?? pass.observation.nowMs;
@@ -156,7 +155,7 @@ export function noteRemoved(options: Pick<Pass, "clock" | "log" | "metrics" | "i
     const { evidence } = removal.gone;
     const seconds = (options.clock.monotonic() - removal.goneMs) / 1000;
     options.metrics.removed(evidence, evidence === "ended" ? seconds : undefined);
-    options.log.info("Removed the server of a pod that is gone", { ...aboutRemoval(options, removal.gone), bindings: removal.bindings });
+    options.log.info("Removed the server", { ...aboutRemoval(options, removal.gone), bindings: removal.bindings });
   }
   if (gone.length > 0) {
     const rows = gone.map(({ gone: { row } }) => ({ serverID: row.serverID, name: row.name }));

@@ -6,7 +6,7 @@ import type { Logger } from "../controller/logger.ts";
 import type { Assessment } from "../farm/conditions.ts";
 import { gatesToOpen } from "../farm/gates.ts";
 import type { Condition, FarmKey, Milliseconds, WebFarm } from "../farm/model.ts";
-import type { Plan, Remark } from "../farm/plan.ts";
+import type { Evidence, Plan, Remark } from "../farm/plan.ts";
 import type { WebFarmStatus } from "../farm/resource.generated.ts";
 import { statusOf } from "../farm/status.ts";
 import type { Applied } from "./apply.ts";
@@ -133,13 +133,13 @@ export function tellActions({ cluster }: ReportOptions, farm: WebFarm, applied: 
     });
   }
   for (const mark of applied.marked) tell({ pod: mark.claim.pod, ...aboutMark(mark) });
-  for (const { row, pod } of applied.removed) {
+  for (const { row, pod, evidence } of applied.removed) {
     if (pod !== undefined)
       tell({
         pod,
         reason: "ServerRemoved",
         action: "Remove",
-        note: `Web farm server ${row.name} (ServerID ${row.serverID}) is removed; the pod is gone.`,
+        note: `Web farm server ${row.name} (ServerID ${row.serverID}) is removed; ${whyRemoved[evidence]}.`,
       });
   }
   const summary = [
@@ -160,6 +160,14 @@ export function tellActions({ cluster }: ReportOptions, farm: WebFarm, applied: 
   ].filter((text) => text !== "");
   if (summary.length > 0) tell({ reason: summaryReason(applied), action: "Synchronise", note: `Servers ${summary.join("; ")}.` });
 }
+
+const whyRemoved: Readonly<Record<Evidence, string>> = {
+  ended: "the pod has ended",
+  missing: "the pod has been gone for longer than its process can live",
+  removeAll: "the WebFarm is being deleted with deletionPolicy RemoveAll",
+  approved: "a person approved it",
+  surplus: "another row has its name and stays",
+};
 
 const verbs: readonly { readonly verb: string; readonly isMeant: (mark: Remark) => boolean }[] = [
   { verb: "handed over", isMeant: ({ kind }) => kind === "handOver" || kind === "takeOver" },

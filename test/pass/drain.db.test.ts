@@ -108,9 +108,9 @@ withFaults("while a dead server's bindings are being deleted", () => {
     expect(last).not.toHaveProperty("priority");
     expect(await place.rig.count("CMS_WebFarmTask")).toBe(tasks);
     expect(told(world, "long")).toEqual([
-      ["Removing the server of a pod that is gone", undefined],
+      ["Removing the server", undefined],
       ["Deleting the bindings of a server that goes, some at a time; its row goes last", 6_000],
-      ["Removed the server of a pod that is gone", 17_000],
+      ["Removed the server", 17_000],
     ]);
   });
 

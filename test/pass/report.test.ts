@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, test } from "@jest/globals";
 
-import { farm, otherCluster, pod } from "../farm/build.ts";
+import { ended, farm, otherCluster, pod } from "../farm/build.ts";
 import { FakeDatabaseError, FakeWorld } from "./fakeWorld.ts";
 
 let world: FakeWorld;
@@ -74,5 +74,47 @@ describe("while the rows cannot be read the metrics are as they were", () => {
     world.restart();
     await world.settle(60_000);
     expect(metrics()).toEqual({ ...known, states: {} });
+  });
+});
+
+describe("a pod whose server was removed is told why", () => {
+  const why = (): readonly string[] =>
+    world.events.flatMap(({ reason, pod: of, note }) => (reason === "ServerRemoved" && of !== undefined ? [note] : []));
+
+  beforeEach(async () => {
+    world.put(pod());
+    await world.settle(5_000);
+  });
+
+  test("by its end", async () => {
+    world.put(ended());
+    await world.settle(5_000);
+    expect(why()).toEqual(["Web farm server shop-a (ServerID 1) is removed; the pod has ended."]);
+  });
+
+  test("by the time that it has been missing", async () => {
+    world.delete(pod());
+    await world.settle(60_000);
+    expect(why()).toEqual(["Web farm server shop-a (ServerID 1) is removed; the pod has been gone for longer than its process can live."]);
+  });
+
+  test("by a deletion that removes the rows of living pods too", async () => {
+    world.respec({ deletionPolicy: "RemoveAll" });
+    world.change({ deletionAtMs: world.clock.now() });
+    await world.settle(5_000);
+    expect(why()).toEqual(["Web farm server shop-a (ServerID 1) is removed; the WebFarm is being deleted with deletionPolicy RemoveAll."]);
+  });
+
+  test("by another row of its name", async () => {
+    world.insertRow(pod());
+    await world.settle(60_000);
+    expect(why()).toEqual(["Web farm server shop-a (ServerID 2) is removed; another row has its name and stays."]);
+  });
+
+  test("and no log line says of a living pod that it is gone", async () => {
+    world.insertRow(pod());
+    await world.settle(60_000);
+    const lines = world.log.lines.filter(({ fields }) => fields["evidence"] === "surplus");
+    expect(lines.map(({ message }) => message)).toEqual(["Removing the server", "Removed the server"]);
   });
 });

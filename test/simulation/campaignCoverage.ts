@@ -81,7 +81,7 @@ export class Coverage {
 
   #hear(message: string, fields?: LogFields): void {
     switch (message) {
-      case "Removed the server of a pod that is gone": {
+      case "Removed the server": {
         const evidence = String(fields?.["evidence"]);
         this.removals.set(evidence, (this.removals.get(evidence) ?? 0) + 1);
         this.happened.add(`removal: ${evidence}` as Happening);
@@ -89,10 +89,8 @@ export class Coverage {
         return;
       }
       case "Released a WebFarm":
-        this.happened.add(`deletion: ${String(fields?.["reason"])}` as Happening);
-        return;
       case "Released a WebFarm whose rows are not all removed":
-        this.happened.add("deletion: TimedOut");
+        this.happened.add(`deletion: ${String(fields?.["reason"])}` as Happening);
     }
   }
 
