@@ -326,7 +326,12 @@ class Elector implements Election {
   }
 }
 
+/**
+ * A record with our name that is not our last one may be an older one of ours, after a restore of the store. It is waited for all the same:
+ * somebody else may have led since, and not know yet.
+ */
 function takenBy({ holder }: LeaseRecord, identity: string): string {
   if (holder === "") return "somebody emptied the lease";
-  return holder === identity ? `another process has the identity ${identity} too: give each its own` : `held by ${holder}`;
+  if (holder !== identity) return `held by ${holder}`;
+  return `the lease has our name and is not what we wrote last: the API server's store was taken back, or another process has the identity ${identity} too (then give each its own)`;
 }

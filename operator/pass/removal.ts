@@ -1,6 +1,6 @@
-// Removes servers, most of them of pods that are gone: each with what little is bound to it at once, a long one a piece at a time with pauses, so that
-// whoever inserts meanwhile waits for one piece at most. What was asked for is remembered until its end is read, whatever became of the
-// answer. Each request needs a ConfirmedGone of its own pass; nothing here is needed to go on after a restart.
+// Removes servers, most of them of pods that are gone: each with what little is bound to it at once, a long one a piece at a time with
+// pauses, so that whoever inserts meanwhile waits for one piece at most. What was asked for is remembered until its end is read, whatever
+// became of the answer. Each request needs a ConfirmedGone of its own pass; nothing here is needed to go on after a restart.
 
 import type { ConfirmedGone } from "../farm/confirm.ts";
 import { stored } from "../farm/inventory.ts";

@@ -424,6 +424,7 @@ describe("A lease that others change", () => {
     await world.clock.advance(leaseMs);
     expect(world.holders()).toHaveLength(1);
     expect([...leader.story, ...standby.story].filter((what) => what === "acquired")).toHaveLength(2);
+    expect(leader.lines.some(({ fields }) => String(fields["reason"]).includes("the API server's store was taken back"))).toBe(true);
   });
 
   test("another process has our name: the later one leads, the other ends its work, says so, and does not take it back", async () => {
