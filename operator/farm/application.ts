@@ -8,7 +8,7 @@
 //   remembered, and seen in use by that pod    ended                          remove; not while a StatefulSet wants the name
 //   remembered                                 ended, and the row's pings go on   wait until they have stopped, then remove
 //   remembered                                 missing; ended, use not seen   wait, then remove; not while a StatefulSet wants the name
-//   of several living pods, or one of several  alive                          Conflict; it stays whose it was remembered to be
+//   of several living pods, or one of several  alive                          Conflict; it stays whose it was remembered to be, and each is shown
 //   not remembered, named as a workload's pod  none, and no pings any more    Blocked: only by approval
 //   any other                                  -                              count
 //   none                                       alive                          Pending: the application has not registered it yet
@@ -28,7 +28,7 @@ import { isNameOfWorkload } from "./podNames.ts";
 import { judgeOurRows, nodeLostMs } from "./rows.ts";
 import type { RowVerdict } from "./rows.ts";
 import { renderNamePattern } from "./serverName.ts";
-import { isWantedByStatefulSet } from "./statefulSet.ts";
+import { setThatWants } from "./statefulSet.ts";
 import { whereabouts } from "./whereabouts.ts";
 
 /** The reason of a pod whose application has not registered itself yet. */
@@ -53,8 +53,9 @@ export function planApplication(observation: Observation, memory: FarmMemory): P
       .map((verdict) => ({ ...verdict, view: inConflict(verdict.view, lacking) })),
     ...(read.truncated ? [] : judgeUnknownRows(observation, memory, matches, read)),
   ];
-  const views = verdicts.flatMap(({ view }) => view ?? []);
-  const shown = new Set(views.flatMap(({ pod }) => pod?.uid ?? []));
+  const ofRows = verdicts.flatMap(({ view }) => view ?? []);
+  const shown = new Set(ofRows.flatMap(({ pod }) => pod?.uid ?? []));
+  const views = [...ofRows, ...[...lacking].flatMap(([uid, view]) => (shown.has(uid) ? [] : [view]))];
   const needing = new Set(verdicts.flatMap(({ row, needsApproval }) => (needsApproval === true ? [row] : [])));
   const { synced } = observation.pods; // a cache that is not whole yet shows nothing that may be acted on
   return {
@@ -63,7 +64,7 @@ export function planApplication(observation: Observation, memory: FarmMemory): P
     marks: [],
     removals: synced ? verdicts.flatMap(({ removal }) => removal ?? []) : [],
     unconfirmed: synced ? verdicts.flatMap(({ row, unconfirmed }) => (unconfirmed === true ? [row] : [])) : [],
-    servers: [...views, ...[...lacking].flatMap(([uid, view]) => (shown.has(uid) ? [] : [view]))],
+    servers: [...views, ...judgeSharedRows(matches, read, views)],
     foreign: read.rows.filter(
       (row) => kinship(row, observation.identity).kind === "foreign" && matches.podsOf(row).length === 0 && !needing.has(row),
     ).length,
@@ -126,13 +127,39 @@ function lackOf(claim: ClaimedPod, { table }: Observation, { podsOf, rowsOf }: R
   }
   if (others.length > 0) {
     const ids = [row, ...others].map(({ serverID, name }) => `${serverID} ("${name}")`);
-    const message = `Rows ${ids.slice(0, 10).join(", ")} match the pod's server name, which can be one row's only. Delete those that no process uses, or give the member a serverName that says more.`;
-    return view("Conflict", "SeveralRows", message);
+    const message = `Rows ${ids.slice(0, 10).join(", ")} match the pod's server name, which can be one row's only. ${cureOf(member.serverName)}`;
+    return view("Conflict", "SeveralRows", message, row);
   }
   const rivals = podsOf(row).filter((other) => other.pod.uid !== pod.uid);
   if (rivals.length === 0) return undefined; // that one of them has the row is the row's to say
-  const message = `Row ${row.serverID} matches the server name of pod ${rivals[0]?.pod.name ?? ""} too. Two processes must not run under one name, or one of them serves stale pages: let CMSWebFarmServerName be the pod's name, and serverName begin with it.`;
+  const message = `Row ${row.serverID} matches the server name of pod ${rivals[0]?.pod.name ?? ""} too. ${isLoose(member.serverName) ? cureOf(member.serverName) : oneProcessOneName}`;
   return view("Conflict", "NameOfAnotherPod", message, row);
+}
+
+const oneProcessOneName =
+  "Two processes must not run under one name, or one of them serves stale pages: let CMSWebFarmServerName be the pod's name, and serverName begin with it.";
+
+/** One pod's name may be the beginning of another's (shop-1 and shop-10), unless there is a `_` behind it: no pod's name has one. */
+const isLoose = (serverName: string): boolean => /[^_]\*$/.test(serverName);
+
+/** A member's serverName cannot be changed. */
+const cureOf = (serverName: string): string =>
+  isLoose(serverName)
+    ? `If ${serverName} matches rows of several pods (of shop-1 and of shop-10), put a member with serverName ${serverName.slice(0, -1)}_* in its place, where the product appends _ and more to the name; or let CMSWebFarmServerName be the pod's name (to version 13), and serverName $(POD_NAME). Else delete the rows that no process uses.`
+    : "Delete those that no process uses, or put a member with a serverName that says more in its place.";
+
+/** Rows that are named as living pods are, and that nothing else shows: whose they are cannot be told, so each is shown as it is. */
+function judgeSharedRows({ podsOf }: RowMatches, { rows }: TableRead, shown: readonly ServerView[]): readonly ServerView[] {
+  const listed = new Set(shown.flatMap(({ row }) => row?.serverID ?? []));
+  return rows.flatMap((row): readonly ServerView[] => {
+    const claims = podsOf(row);
+    const [first] = claims;
+    if (first === undefined || listed.has(row.serverID)) return [];
+    const pods = claims.slice(0, 10).map(({ pod }) => pod.name);
+    const whose = claims.length > 1 ? `any of the pods ${pods.join(", ")}` : `pod ${first.pod.name}, which other rows match too`;
+    const message = `By its name this may be the row of ${whose}: whose it is nobody can tell, so it stays. ${cureOf(first.member.serverName)}`;
+    return [{ name: row.name, row, state: "Conflict", reason: claims.length > 1 ? "NameOfAnotherPod" : "SeveralRows", message }];
+  });
 }
 
 /** A pod that several rows match is in conflict, also where one of them was remembered as its own. */
@@ -191,7 +218,7 @@ function silenceLeftMs(row: ServerRow, observation: Observation, since: FarmMemo
 function judgeUnknownRows(observation: Observation, memory: FarmMemory, matches: RowMatches, { rows }: TableRead): readonly Verdict[] {
   const isCandidate = mayBeLeftBehind(observation);
   return rows
-    .filter((row) => isCandidate(row) && matches.podsOf(row).length === 0 && !isWantedByStatefulSet(row.name, undefined, observation))
+    .filter((row) => isCandidate(row) && matches.podsOf(row).length === 0 && setThatWants(row.name, undefined, observation) === undefined)
     .map((row) => judgeUnknown(row, observation, memory));
 }
 

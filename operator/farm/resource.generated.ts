@@ -218,7 +218,8 @@ export interface Member {
    * Template of the server's name: letters, digits, _ - . and $(POD_NAME) $(POD_NAMESPACE) $(POD_HOSTNAME) $(POD_ORDINAL)
    * $(MACHINE_NAME). It must yield the name that the application runs under (CMSWebFarmServerName). Immutable. With
    * registration Application it may end in *, because the product appends application path and suffixes to the machine's
-   * name; a pod that several rows match, or a row that several pods match, is a Conflict. Default "$(POD_NAME)".
+   * name: $(MACHINE_NAME)_*, as no other pod's name has a _ there ($(MACHINE_NAME)* of shop-1 matches the row of shop-10
+   * too); a pod that several rows match, or a row that several pods match, is a Conflict. Default "$(POD_NAME)".
    */
   readonly serverName?: string;
   /**

@@ -195,6 +195,37 @@ describe("a row whose remembered pod is gone", () => {
       },
     ],
     [
+      "stays while the StatefulSet cannot be read and may want the name",
+      {
+        scene: {
+          gone: [{ pod: first, ended: true }],
+          rows: [ofSet],
+          inventory: [entryOf(ofSet, first)],
+          statefulSets: [{ ...set, unreadSinceMs: nowMs - 299_999 }],
+        },
+        remembered: memory({
+          goneSince: new Map([[rowKey(seenRow({ rows: [ofSet], inventory: [entryOf(ofSet, first)] })), nowMs - 86_400_000]]),
+        }),
+        shows: ["shop-0 Stale AwaitingSuccessor"],
+      },
+    ],
+    [
+      "goes when the StatefulSet could not be read for removal.nodeLostSeconds",
+      {
+        scene: {
+          gone: [{ pod: first, ended: true }],
+          rows: [ofSet],
+          inventory: [entryOf(ofSet, first)],
+          statefulSets: [{ ...set, unreadSinceMs: nowMs - 300_000 }],
+        },
+        remembered: memory({
+          goneSince: new Map([[rowKey(seenRow({ rows: [ofSet], inventory: [entryOf(ofSet, first)] })), nowMs - 86_400_000]]),
+        }),
+        does: ["remove 1 ended"],
+        shows: ["shop-0 Stale PodEnded"],
+      },
+    ],
+    [
       "stays while a StatefulSet wants a name that begins so, though this process never saw the pod",
       {
         scene: {
@@ -396,14 +427,14 @@ describe("a name that is not one pod's and one row's", () => {
       "two rows of one pod are in conflict and nobody's",
       {
         scene: { serverName: "$(POD_NAME)*", pods: [a], rows: [appRow(a), appRow({ name: `${name}_Cms` }, { serverID: 2 })] },
-        shows: [`${name} Conflict SeveralRows`],
+        shows: [`${name} Conflict SeveralRows`, `${name}_Cms Conflict SeveralRows`],
       },
     ],
     [
       "also where one of them was remembered; then that one goes with its pod and the other by approval only",
       {
         scene: { serverName: "$(POD_NAME)*", pods: [a], rows: [row, appRow({ name: `${name}_Cms` }, { serverID: 2 })], inventory: known },
-        shows: [`${name} Conflict SeveralRows`],
+        shows: [`${name} Conflict SeveralRows`, `${name}_Cms Conflict SeveralRows`],
       },
     ],
     [
@@ -422,7 +453,7 @@ describe("a name that is not one pod's and one row's", () => {
       "two rows of one name are one pod's conflict",
       {
         scene: { pods: [a], rows: [row, { ...row, serverID: 2 }] },
-        shows: [`${name} Conflict SeveralRows`],
+        shows: [`${name} Conflict SeveralRows`, `${name} Conflict SeveralRows`],
       },
     ],
     [
@@ -434,6 +465,48 @@ describe("a name that is not one pod's and one row's", () => {
       },
     ],
   ])("%s", (_what, one) => check(one));
+
+  describe("of a StatefulSet's pods of which one's name is the beginning of another's", () => {
+    const [one, ten] = [pod({ name: "shop-1" }), pod({ name: "shop-10" })];
+    const rows = [appRow(one), appRow(ten, { serverID: 11 })];
+    const messages = (scene: ApplicationScene): readonly string[] => planOf(scene).servers.map(({ message }) => message);
+    const serverName = "$(MACHINE_NAME)*";
+    const cure = /put a member with serverName \$\(MACHINE_NAME\)_\* in its place.*CMSWebFarmServerName be the pod's name/;
+
+    test("both are in conflict, and each message names the cure and has no row deleted first", () => {
+      const scene = { serverName, pods: [one, ten], rows };
+      check({ scene, shows: ["shop-1 Conflict SeveralRows", "shop-10 Conflict NameOfAnotherPod"] });
+      expect(messages(scene)).toEqual([expect.stringMatching(cure), expect.stringMatching(cure)]);
+    });
+    test("the row of the one that has ended is shown, and stays", () => {
+      const scene = { serverName, pods: [one, ended({ name: "shop-10" })], rows };
+      check({ scene, shows: ["shop-1 Conflict SeveralRows", "shop-10 Conflict SeveralRows"] });
+      expect(messages(scene)[1]).toMatch(/^By its name this may be the row of pod shop-1, which other rows match too: .*it stays\. /);
+      expect(messages(scene)[1]).toMatch(cure);
+    });
+    test("with a _ behind the name there is no conflict, and the row of the one that has ended goes", () => {
+      const named = rows.map((row) => ({ ...row, name: `${row.name}_AutoExternalWeb` }));
+      check({
+        scene: { serverName: "$(MACHINE_NAME)_*", pods: [one, ten], rows: named },
+        shows: ["shop-1_AutoExternalWeb Registered Registered", "shop-10_AutoExternalWeb Registered Registered"],
+      });
+      const [, entry] = named.map((row) => entryOf(row, row.serverID === 1 ? one : ten));
+      check({
+        scene: {
+          ...{ serverName: "$(MACHINE_NAME)_*", pods: [one, ended({ name: "shop-10" })], rows: named },
+          ...(entry !== undefined && { inventory: [entry] }),
+        },
+        does: ["remove 11 ended"],
+        shows: ["shop-1_AutoExternalWeb Registered Registered", "shop-10_AutoExternalWeb Stale PodEnded"],
+      });
+    });
+    test("a row that only ending pods match is shown too", () => {
+      const pods = ["shop-b", "shop-c"].map((of) => terminating({ name: of }));
+      const scene = { serverName: "web", pods, rows: [appRow({ name: "web" })] };
+      check({ scene, shows: ["web Conflict NameOfAnotherPod"] });
+      expect(messages(scene)[0]).toMatch(/any of the pods shop-b, shop-c/);
+    });
+  });
 });
 
 describe("what is never done", () => {
