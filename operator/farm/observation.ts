@@ -39,6 +39,8 @@ export interface OrdinalRange {
   readonly name: string;
   readonly start: number;
   readonly count: number;
+  /** Since then it cannot be read, and may want any of its names: an error is never "does not want". Monotonic. */
+  readonly unreadSinceMs?: Milliseconds;
   readonly serverName?: string; // the member's template; absent: read as the controller of a pod
 }
 

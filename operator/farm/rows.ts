@@ -14,12 +14,12 @@ import type { RowKinship } from "./mark.ts";
 import { rowKey } from "./memory.ts";
 import type { FarmMemory, RowKey } from "./memory.ts";
 import type { Milliseconds, Pod, PodHash, PodUid, SeenPod, ServerRow, TableRead } from "./model.ts";
-import type { Observation } from "./observation.ts";
+import type { Observation, OrdinalRange } from "./observation.ts";
 import type { Removal, Remark, ServerView } from "./plan.ts";
 import { serverUrl, urlObstacle, urlPart } from "./serverUrl.ts";
 import { comparable, patternIndex, renderNamePattern, renderServerName } from "./serverName.ts";
 import type { NamePattern } from "./serverName.ts";
-import { isWantedByStatefulSet } from "./statefulSet.ts";
+import { isUnread, setThatWants } from "./statefulSet.ts";
 import { rowView as view } from "./views.ts";
 import { isTakenBack, whereabouts } from "./whereabouts.ts";
 import type { Whereabouts } from "./whereabouts.ts";
@@ -40,6 +40,8 @@ export interface RowVerdict {
 
 /** A StatefulSet's successor of the name has this long to appear before the row goes. */
 export const successorWaitMs = 60_000;
+/** A set that could not be read is asked again this soon. */
+const unreadSetMs = 1_000;
 const gracePaddingMs = 10_000;
 const smallestGraceSeconds = 30;
 
@@ -237,15 +239,18 @@ function judgeGone(row: ServerRow, where: Extract<Whereabouts, { kind: "ended" |
   // What a person is to judge, or has judged, waits for no successor: after a restart that wait would begin anew and end the approval.
   const isForPerson = context.viewLooksWrong || approvalOf(row, observation.approval) !== undefined;
   if (where.kind === "missing" && isForPerson) return { ...judgeUnexplained(row, where.last, context), gone: key };
-  const heldMs = successorWaitOf(observation) - (observation.nowMs - (memory.goneSince.get(key) ?? observation.nowMs));
-  if (heldMs > 0 && isWantedByStatefulSet(row.name, lastPod, observation)) {
+  const goneSinceMs = memory.goneSince.get(key) ?? observation.nowMs;
+  const mayWait = observation.nowMs - goneSinceMs < successorWaitOf(observation);
+  const set = mayWait ? setThatWants(row.name, lastPod, observation) : undefined;
+  const heldMs = set === undefined ? 0 : heldUntilMs(goneSinceMs, set, observation) - observation.nowMs;
+  if (set !== undefined && heldMs > 0) {
     return {
       row,
       gone: key,
-      lookAgainMs: heldMs,
+      lookAgainMs: isUnread(set) ? Math.min(heldMs, unreadSetMs) : heldMs,
       // The wait for a process that may live runs beside this one.
       ...(where.kind === "missing" && !memory.missingSince.has(key) && { unconfirmed: true }),
-      view: stale("AwaitingSuccessor", awaitingSuccessor(observation)),
+      view: stale("AwaitingSuccessor", awaitingSuccessor(observation, set)),
     };
   }
   if (where.kind === "ended") {
@@ -262,10 +267,19 @@ function judgeGone(row: ServerRow, where: Extract<Whereabouts, { kind: "ended" |
 /** A row that the application wrote is the successor's as it finds it, so it is kept for as long as there is to be one. */
 const successorWaitOf = ({ farm }: Observation): Milliseconds => (farm.spec.registration === "Application" ? Infinity : successorWaitMs);
 
-const awaitingSuccessor = ({ farm }: Observation): string =>
-  farm.spec.registration === "Application"
+/** A set that stays unreadable holds no row for ever. */
+function heldUntilMs(goneSinceMs: Milliseconds, { unreadSinceMs }: OrdinalRange, observation: Observation): Milliseconds {
+  const untilMs = goneSinceMs + successorWaitOf(observation);
+  if (unreadSinceMs === undefined) return untilMs;
+  return Math.min(untilMs, Math.max(goneSinceMs, unreadSinceMs) + Math.max(successorWaitMs, nodeLostMs(observation)));
+}
+
+function awaitingSuccessor({ farm }: Observation, set: OrdinalRange): string {
+  if (isUnread(set)) return `StatefulSet ${set.name} cannot be read and may want a pod of this name; the row waits a while for an answer.`;
+  return farm.spec.registration === "Application"
     ? "The StatefulSet wants a pod of this name, which will use the row as it finds it."
     : "The StatefulSet wants a pod of this name; the row waits up to a minute for it.";
+}
 
 const nameInUse = "A pod of this name exists and has not ended; the row stays.";
 

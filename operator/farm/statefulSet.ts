@@ -6,26 +6,29 @@ import { matchesName, renderNamePattern } from "./serverName.ts";
 
 /** More ordinals than this are not tried: such a farm has no successor wait. */
 const mostOrdinals = 2000;
+/** Of a set of which nobody knows how many it has. */
+const mostUnreadOrdinals = 100;
 
-export function isWantedByStatefulSet(
+export const isUnread = ({ unreadSinceMs }: OrdinalRange): boolean => unreadSinceMs !== undefined;
+
+/** The set that wants the name; one that could not be read only where no other does. */
+export function setThatWants(
   serverName: string,
   lastPod: Pod | undefined,
   { statefulSets, farm }: Pick<Observation, "statefulSets" | "farm">,
-): boolean {
-  return statefulSets.some((set) =>
-    lastPod !== undefined && (lastPod.controller?.kind !== "StatefulSet" || lastPod.controller.name !== set.name)
-      ? false
-      : yields(set, serverName, farm.namespace, lastPod),
-  );
+): OrdinalRange | undefined {
+  const isControllers = ({ name }: OrdinalRange): boolean =>
+    lastPod === undefined || (lastPod.controller?.kind === "StatefulSet" && lastPod.controller.name === name);
+  const readFirst = statefulSets.toSorted((a, b) => Number(isUnread(a)) - Number(isUnread(b)));
+  return readFirst.find((set) => isControllers(set) && yields(set, serverName, farm.namespace, lastPod));
 }
 
 function yields(set: OrdinalRange, serverName: string, namespace: string, lastPod: Pod | undefined): boolean {
   if (lastPod !== undefined) return wants(set, lastPod.name);
   if (set.serverName === undefined) return false;
   const template = set.serverName;
-  const names = Array.from({ length: Math.min(set.count, mostOrdinals) }, (_, index) =>
-    renderNamePattern(template, podOf(set, set.start + index, namespace)),
-  );
+  const count = isUnread(set) ? mostUnreadOrdinals : Math.min(set.count, mostOrdinals);
+  const names = Array.from({ length: count }, (_, index) => renderNamePattern(template, podOf(set, set.start + index, namespace)));
   return names.some((name) => name.ok && matchesName(name.value, serverName));
 }
 

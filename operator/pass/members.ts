@@ -15,14 +15,8 @@ export interface Members {
   resolve(farm: WebFarm, freshness: Freshness, signal: AbortSignal): Promise<readonly MemberObservation[]>;
   /** Pods that an older farm of the namespace selects, or may select as far as its workloads could be read. */
   ofOlder(farm: WebFarm, pods: readonly Pod[], signal: AbortSignal): Promise<OfOlder>;
-  /** The StatefulSets of the members, and those that control pods which no member names. */
-  statefulSets(
-    farm: WebFarm,
-    members: readonly MemberObservation[],
-    pods: readonly Pod[],
-    freshness: Freshness,
-    signal: AbortSignal,
-  ): Promise<readonly OrdinalRange[]>;
+  /** The StatefulSets of the members, as they were resolved last, and those that control pods which no member names. */
+  statefulSets(farm: WebFarm, pods: readonly Pod[], freshness: Freshness, signal: AbortSignal): Promise<readonly OrdinalRange[]>;
   /** Whether a change of this pod can matter to the farm, as far as is known. */
   concerns(farm: WebFarm, pod: Pod): boolean;
   forget(farmUid: string): void;
@@ -41,6 +35,8 @@ export interface ReadWorkload {
   readonly lastSelector?: LabelSelector;
   readonly atMs: Milliseconds;
   readonly generation: number;
+  /** While it cannot be read. */
+  readonly unreadSinceMs?: Milliseconds;
 }
 
 const freshMs = 1_000;
@@ -66,7 +62,12 @@ export function createMembers({
     const read = await cluster.readWorkload({ namespace: farm.namespace, ref, signal });
     // Pods of a workload that was deleted and left them behind are still this member's: no insert, but their gates open in time.
     const lastSelector = read.kind === "found" ? read.selector : cached?.lastSelector;
-    const next = { read, atMs: clock.monotonic(), generation: farm.generation, ...(lastSelector !== undefined && { lastSelector }) };
+    const atMs = clock.monotonic();
+    const next = {
+      ...{ read, atMs, generation: farm.generation },
+      ...(lastSelector !== undefined && { lastSelector }),
+      ...(read.kind === "unknown" && { unreadSinceMs: cached?.unreadSinceMs ?? atMs }),
+    };
     cache.set(key, next);
     return next;
   }
@@ -106,13 +107,14 @@ export function createMembers({
       }
       return { takenByOlder: taken, perhapsOlders: perhaps };
     },
-    async statefulSets(farm, members, pods, freshness, signal) {
+    async statefulSets(farm, pods, freshness, signal) {
       const ranges = new Map<string, OrdinalRange>();
       for (const member of farm.spec.members) {
         const { workloadRef: ref } = member;
-        const observed = members.find(({ name }) => name === member.name)?.workload;
-        if (ref?.kind !== "StatefulSet" || observed?.kind !== "found" || observed.ordinals === undefined) continue;
-        ranges.set(ref.name, { name: ref.name, ...observed.ordinals, serverName: member.serverName ?? "$(POD_NAME)" });
+        const known = ref?.kind === "StatefulSet" ? cache.get(cacheKey(farm, ref)) : undefined;
+        const ordinals = known && ordinalsOf(known);
+        if (ref !== undefined && ordinals !== undefined)
+          ranges.set(ref.name, { name: ref.name, ...ordinals, serverName: member.serverName ?? "$(POD_NAME)" });
       }
       const controllers = new Set(
         pods.flatMap(({ controller }) =>
@@ -121,8 +123,8 @@ export function createMembers({
       );
       for (const name of controllers) {
         if (ranges.has(name)) continue;
-        const { read } = await workload(farm, { apiVersion: "apps/v1", kind: "StatefulSet", name }, freshness, signal);
-        if (read.kind === "found" && read.ordinals !== undefined) ranges.set(name, { name, ...read.ordinals });
+        const ordinals = ordinalsOf(await workload(farm, { apiVersion: "apps/v1", kind: "StatefulSet", name }, freshness, signal));
+        if (ordinals !== undefined) ranges.set(name, { name, ...ordinals });
       }
       return [...ranges.values()];
     },
@@ -137,4 +139,16 @@ export function createMembers({
       for (const key of cache.keys()) if (key.startsWith(`${farmUid}/`)) cache.delete(key);
     },
   };
+}
+
+/** What a StatefulSet wants: any name while it cannot be read, none when it is not there. */
+function ordinalsOf({ read, atMs, unreadSinceMs }: ReadWorkload): Pick<OrdinalRange, "start" | "count" | "unreadSinceMs"> | undefined {
+  switch (read.kind) {
+    case "found":
+      return read.ordinals;
+    case "unknown":
+      return { start: 0, count: Infinity, unreadSinceMs: unreadSinceMs ?? atMs };
+    case "absent":
+      return undefined;
+  }
 }

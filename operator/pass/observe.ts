@@ -62,7 +62,7 @@ export async function observe(options: ObserveOptions, farm: WebFarm, state: Far
   ]);
   const identity = namespace.identity;
   const lastPods = rowPods.map(({ pod }) => pod);
-  const statefulSets = await resolver.statefulSets(farm, members, lastPods, freshness, signal);
+  const statefulSets = await resolver.statefulSets(farm, lastPods, freshness, signal);
   const approval = approvalInForce(farm, clock.now());
   const holder = ownerIdHolder(options, farm, identity);
   const base = {

@@ -29,6 +29,18 @@ describe("a name that its StatefulSet still wants", () => {
     expectAll({ scene: { gone, rows: [row], statefulSets: [{ name: "shop", start: 3, count: 3 }] }, does: ["remove 1 ended"] }));
   test("does not wait for another StatefulSet", () =>
     expectAll({ scene: { gone, rows: [row], statefulSets: [{ name: "blog", start: 0, count: 3 }] }, does: ["remove 1 ended"] }));
+  test("waits, asking again soon and no longer, while the StatefulSet cannot be read and may want it", () => {
+    const unread = [{ name: "shop", start: 0, count: Infinity, unreadSinceMs: nowMs - 500 }];
+    const waiting = plan({ gone, rows: [row], statefulSets: unread }, since(30_000));
+    expect(states(waiting)).toEqual(["shop-2 Stale AwaitingSuccessor"]);
+    expect(actions(waiting)).toEqual([]);
+    expect(waiting.lookAgainMs).toBe(1_000);
+    expect(actions(plan({ gone, rows: [row], statefulSets: unread }, since(60_000)))).toEqual(["remove 1 ended"]);
+  });
+  test("waits also when its pod was never seen and the StatefulSet cannot be read", () => {
+    const unread = [{ name: "shop", start: 0, count: Infinity, unreadSinceMs: nowMs, serverName: "$(POD_NAME)" }];
+    expect(states(plan({ rows: [row], statefulSets: unread }))).toEqual(["shop-2 Stale AwaitingSuccessor"]);
+  });
   test("does not wait for a pod of a Deployment", () =>
     expectAll({ scene: { gone: [{ pod: ended({ name: "shop-2" }), ended: true }], rows: [row], statefulSets }, does: ["remove 1 ended"] }));
   test("is confirmed missing meanwhile, so that both waits run together", () =>
