@@ -56,14 +56,13 @@ export async function apply(pass: Pass, wanted: Actions): Promise<Applied> {
     done.registered.push(...(await unlessRefused(() => register(pass, open.inserts, done.refused))));
     const { actions, problem: unapproved } = await stillApproved(pass, { ...open, removals });
     const needed = liveNeeds(pass, actions);
-    const { live, problem: unread } = await readLive(pass, needed);
+    const { live, atMs, problem: unread } = await readLive(pass, needed);
     problem ??= unread ?? unapproved;
     noteWaits(pass, live);
     const marks = actions.marks
       .filter(isRowFree(pass))
       .filter((remark) => !isNewMark(remark) || isTrue(live(remark.claim.pod.name), (read) => mayTakeRow(remark, read)));
     done.marked.push(...(await unlessRefused(() => mark(pass, marks, done.refused))));
-    const atMs = pass.clock.now();
     const confirmed = actions.removals
       .filter(isStillSo(pass))
       .flatMap((removal) => confirmGone(removal, live(comparable(removal.row.name)), pass.observation.members, atMs) ?? []);

@@ -5,7 +5,7 @@ import { isPodMissing, namesArePodNames, needsProof } from "../farm/confirm.ts";
 import type { LiveRead } from "../farm/confirm.ts";
 import { returnsOf, rowKey } from "../farm/memory.ts";
 import { readMark } from "../farm/mark.ts";
-import type { DatabaseProblem, Pod, PodView, ServerRow } from "../farm/model.ts";
+import type { DatabaseProblem, Milliseconds, Pod, PodView, ServerRow } from "../farm/model.ts";
 import type { Remark } from "../farm/plan.ts";
 import type { Actions } from "../farm/policy.ts";
 import { comparable } from "../farm/serverName.ts";
@@ -50,6 +50,8 @@ export type Live = (name: string) => LiveRead | undefined;
 
 export interface LiveReads {
   readonly live: Live;
+  /** Wall clock: when the reads were sent. What they say may be a little younger, never older. */
+  readonly atMs: Milliseconds;
   /** Why there is no answer: then nothing is handed over or removed. An error is never "not found". */
   readonly problem?: DatabaseProblem;
 }
@@ -57,22 +59,23 @@ export interface LiveReads {
 export async function readLive(pass: Pass, { names, how }: LiveNeeds): Promise<LiveReads> {
   const { cluster, observation, signal } = pass;
   const { namespace } = observation.farm;
-  if (names.size === 0) return { live: () => undefined };
+  const atMs = pass.clock.now();
+  if (names.size === 0) return { live: () => undefined, atMs };
   try {
     if (how === "all") {
       const listed: LiveRead = { kind: "listed", pods: await cluster.livePods({ namespace, signal }) };
-      return { live: () => listed };
+      return { live: () => listed, atMs };
     }
     const read = async (name: string): Promise<[string, LiveRead]> => [
       name,
       { kind: "named", name, pod: await cluster.livePod({ namespace, name, signal }) },
     ];
     const reads = new Map(await Promise.all([...names].map(read)));
-    return { live: (name) => reads.get(name) };
+    return { live: (name) => reads.get(name), atMs };
   } catch (error) {
     signal.throwIfAborted();
     const what = "The pods cannot be read from the API server, so no row is removed or handed over";
-    return { live: () => undefined, problem: unanswered("LiveReadFailed", what, error) };
+    return { live: () => undefined, atMs, problem: unanswered("LiveReadFailed", what, error) };
   }
 }
 

@@ -15,8 +15,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "take an unanswered list of pods for an empty one",
     file: "operator/pass/liveReads.ts",
-    find: 'return { live: () => undefined, problem: unanswered("LiveReadFailed", what, error) };',
-    plant: 'return { live: () => ({ kind: "listed", pods: [] }), problem: unanswered("LiveReadFailed", what, error) };',
+    find: 'return { live: () => undefined, atMs, problem: unanswered("LiveReadFailed", what, error) };',
+    plant: 'return { live: () => ({ kind: "listed", pods: [] }), atMs, problem: unanswered("LiveReadFailed", what, error) };',
     killedBy: "test/reconcile.test.ts",
   },
   {

@@ -104,3 +104,19 @@ test("a farm that may not remove reads no pings anew for a row that it leaves al
   }
   expect(world.count("read")).toBe(0);
 });
+
+test("the evidence of a removal has the time of its live read, also where a row is given away in between", async () => {
+  for (const name of ["shop-a", "shop-b"]) world.put(pod({ name }));
+  await world.settle(5_000);
+  const readAt: string[] = [];
+  world.onCall = (call) => {
+    if (call === "livePod") readAt.push(new Date(world.clock.now()).toISOString());
+    if (call === "mark") world.clock.jump(10_000);
+  };
+  for (const name of ["shop-a", "shop-b"]) world.put(ended({ name }));
+  world.put(pod({ uid: uid("next") }));
+  await world.pass();
+  expect([names(), isRowOf("shop-a", "next"), world.count("mark")]).toEqual([["shop-a"], true, 1]);
+  const told = world.log.lines.flatMap(({ fields }) => (fields["evidence"] === "ended" ? [fields["evidenceAt"]] : []));
+  expect([new Set(told), new Set(readAt).size]).toEqual([new Set(readAt), 1]);
+});
