@@ -8,6 +8,7 @@ import { Leases } from "./leases.ts";
 import { Looks, showsBound, showsNone } from "./looks.ts";
 import { partsOf, podPart } from "./marks.ts";
 import type { FarmObject, GateOpening, PodObject, RowChange, RowObject, WallMs } from "./objects.ts";
+import { olderFarmOf } from "./olderRules.ts";
 import { lastPingMs } from "./pings.ts";
 import { rowsLeftBehind } from "./releaseRules.ts";
 import { isLive, saysEnded } from "./truth.ts";
@@ -33,6 +34,7 @@ export type Rule =
   | "gateWithoutCause"
   | "approval"
   | "releasedEarly"
+  | "takenFromOlder"
   | "writeAfterLease";
 
 export interface Violation {
@@ -148,6 +150,7 @@ export class Checker {
     const farm = this.#history(by.cluster, by.farm);
     this.#judgeRight(before === undefined ? "insert" : after === undefined ? "remove" : "mark", by, farm);
     if (after !== undefined) this.#judgePod(after, by);
+    if (after !== undefined) this.#judgeOlder(after, by, farm);
     if (before === undefined) this.#judgeInsert(change, after, by, farm);
     else this.#judgeChange(change, before, by, farm);
   }
@@ -177,6 +180,15 @@ export class Checker {
   #judgePod(row: RowObject, by: OperatorWriter): void {
     const why = notThatPods(row, this.#ownerOf(row), by);
     if (why !== undefined) this.#report("rowOfNoPod", `${by.process} wrote row ${told(row)}: ${why}`);
+  }
+
+  /** The pod is not another WebFarm's. */
+  #judgeOlder(row: RowObject, by: OperatorWriter, { versions }: FarmHistory): void {
+    const [pod, younger] = [this.#ownerOf(row), versions.at(-1)?.farm];
+    if (pod === undefined || younger === undefined) return;
+    const older = olderFarmOf(this.#truth, younger, { pod, sentAtMs: by.sentAtMs, histories: this.#farms });
+    if (older !== undefined)
+      this.#report("takenFromOlder", `${by.process} wrote row ${told(row)} for ${by.farm}, whose pod ${older.name} has`);
   }
 
   #judgeInsert({ database }: RowChange, after: RowObject | undefined, by: OperatorWriter, farm: FarmHistory): void {
@@ -321,9 +333,17 @@ export class Checker {
   #judgeGate(opening: GateOpening): void {
     const { cluster, pod, by, sentAtMs } = opening;
     this.#judgeLease({ cluster, process: by, sentAtMs, statement: "a gate" });
-    const farms = [...this.#farms].flatMap(([at, farm]) => (at.startsWith(`${cluster}/${pod.namespace}/`) ? [farm] : []));
+    const record = this.#truth.recordOf(pod.uid);
+    const isOlders = ({ versions }: FarmHistory): boolean => {
+      const farm = versions.at(-1)?.farm;
+      const question = { pod: record, sentAtMs, histories: this.#farms };
+      return farm !== undefined && olderFarmOf(this.#truth, farm, question) !== undefined;
+    };
+    const farms = [...this.#farms].flatMap(([at, farm]) =>
+      at.startsWith(`${cluster}/${pod.namespace}/`) && !isOlders(farm) ? [farm] : [],
+    );
     const everRegistered = this.#everRegistered.has(podPart(pod.uid));
-    const fault = gateFault(opening, { farms, boundAtMs: this.#truth.recordOf(pod.uid).boundAtMs, everRegistered });
+    const fault = gateFault(opening, { farms, boundAtMs: record.boundAtMs, everRegistered });
     if (fault !== undefined) this.#report(fault.rule, fault.text);
   }
 }

@@ -14,7 +14,7 @@ const causes: Readonly<Record<string, (farm: FarmObject) => boolean>> = {
 };
 
 export interface GateFacts {
-  /** The WebFarms of the pod's namespace. */
+  /** The WebFarms of its namespace that may have the pod. */
   readonly farms: readonly FarmHistory[];
   readonly boundAtMs: WallMs | undefined;
   /** A row with this pod's mark was committed at some time before. */

@@ -2,6 +2,7 @@
 // every committed change. Plain synchronous state: no promise, nothing from operator/. Kubelets and controllers act on it from files of
 // their own, and operators only through effects.
 
+import { isDeepStrictEqual } from "node:util";
 import { ApiServer, key } from "./apiServer.ts";
 import { SimDatabase } from "./database.ts";
 import type { Look } from "./looks.ts";
@@ -29,6 +30,8 @@ export interface PodRecord {
   unreported: "Succeeded" | "Failed" | undefined;
   /** Of its Deployment, when it was made. */
   readonly revision: number;
+  /** Its labels or its controller were changed at some time. */
+  wasReassigned: boolean;
   /** Where the process writes, by the connection string that it was started with. */
   database: string | undefined;
 }
@@ -161,6 +164,7 @@ export class Truth {
       isDeaf: false,
       unreported: undefined,
       revision,
+      wasReassigned: false,
       database: undefined,
     };
     this.records.set(pod.uid, record);
@@ -227,6 +231,7 @@ export class Truth {
 
   #notePod(cluster: string, pod: PodObject, isStored: boolean): void {
     const record = this.records.get(pod.uid) ?? this.newRecord(cluster, pod, 0);
+    record.wasReassigned ||= !isDeepStrictEqual([pod.labels, pod.controller?.uid], [record.last.labels, record.last.controller?.uid]);
     record.last = pod;
     record.isStored = isStored;
     record.goneAtMs = isStored ? undefined : this.nowMs;
