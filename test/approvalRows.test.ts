@@ -90,6 +90,22 @@ test("a view in which rows were removed as missing looks wrong too, also where t
   expect(world.condition("RemovalsBlocked")).toEqual({ status: "True", reason: "UnexplainedAbsence" });
 });
 
+test("a farm that was scaled to zero a moment ago is no view that looks wrong, however its pods went", async () => {
+  const pods = ["shop-a", "shop-b", "shop-c", "shop-d"].map((name) => pod({ name }));
+  world.replicas = 4;
+  pods.forEach((one) => world.put(one));
+  await world.settle(65_000);
+  world.events.length = 0;
+  world.replicas = 0;
+  world.clock.jump(3_000);
+  pods.forEach((one) => world.delete(one));
+  await world.pass();
+  expect(world.blocked.get(farm().key)).toBe(0);
+  await world.settle(5_000);
+  expect(world.condition("RemovalsBlocked")?.status).toBe("False");
+  expect(world.events.map(({ reason }) => reason)).not.toContain("RemovalBlocked");
+});
+
 describe("rows of a former owner", () => {
   const old = (one: Pod): void => void world.insertRow(one, one.name, formerOwner);
   beforeEach(async () => {

@@ -32,6 +32,11 @@ const justNowMs = 10;
  */
 export async function decide(options: ObserveOptions, observed: Observed, state: FarmState, signal: AbortSignal): Promise<Decision> {
   const first = decideOn(observed, state);
+  // Whether so many pods are missed is not to be told from what was wanted half a minute ago.
+  if (observed.freshness === "settled" && first.plan.servers.some(({ reason }) => reason === "UnexplainedAbsence")) {
+    state.hasGoneRows = true; // so it is asked now
+    return await decide(options, await observe(options, observed.observation.farm, state, signal), state, signal);
+  }
   if (options.clock.monotonic() - state.table.atMs < freshForMs(first, state)) return first;
   state.table = { ...state.table, dirty: true };
   const again = await observe(options, observed.observation.farm, state, signal);

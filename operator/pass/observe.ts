@@ -16,7 +16,7 @@ import { authorityOf } from "../farm/policy.ts";
 import { arrivedAfterMs } from "../farm/quietBirth.ts";
 import { matches } from "../farm/selector.ts";
 import { readCredentials } from "./credentials.ts";
-import type { Members } from "./members.ts";
+import type { Freshness, Members } from "./members.ts";
 import { isDatabaseFailure } from "./ports.ts";
 import type { Cluster, Databases, FarmDatabase } from "./ports.ts";
 import type { FarmState, TableCache } from "./state.ts";
@@ -34,6 +34,8 @@ export interface ObserveOptions {
 
 export interface Observed {
   readonly observation: Observation;
+  /** How new what the workloads want is. */
+  readonly freshness: Freshness;
   /** Absent where the rows could not be, or need not be read. */
   readonly database?: FarmDatabase;
 }
@@ -74,15 +76,15 @@ export async function observe(options: ObserveOptions, farm: WebFarm, state: Far
     ...base,
     table: { kind: "notAsked", ...(state.table.facts !== undefined && { facts: state.table.facts }) },
   };
-  if (needsNoDatabase(unread, state)) return { observation: unread };
+  if (needsNoDatabase(unread, state)) return { observation: unread, freshness };
   // Without it no row can be told from another's; gates, status and a deletion go on.
   if (namespace.problem !== undefined) {
     forgetFailure(state);
-    return { observation: { ...base, table: { kind: "unavailable", problem: namespace.problem } } };
+    return { observation: { ...base, table: { kind: "unavailable", problem: namespace.problem } }, freshness };
   }
   const { table, database } = await readTable(options, farm, state, signal);
   const observation = withInventory({ ...base, table, nowMs: clock.monotonic() }, state.memory);
-  return { observation, ...(database !== undefined && { database }) };
+  return { observation, freshness, ...(database !== undefined && { database }) };
 }
 
 async function namespaceOf(
