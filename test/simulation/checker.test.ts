@@ -221,6 +221,41 @@ describe("it finds", () => {
     },
   );
 
+  test("a WebFarm that goes while a row is left whose pod had gone before", async () => {
+    await does("operator A crashes", "pod shop-a is force-deleted", "1s pass", "webfarm shop is deleted", "11s pass");
+    const farm = truth.cluster("main").api.farms.get("prod/shop");
+    if (farm === undefined) throw new Error("There is no WebFarm");
+    truth.cluster("main").api.removeFarm(farm);
+    expect(checker.take().map(({ text }) => text)).toEqual([expect.stringMatching(/^prod\/shop went and left row \d+ shop-a /)]);
+  });
+
+  test("but not one that goes when its two minutes are over, nor one that was told to leave its rows", async () => {
+    await does("operator A crashes", "pod shop-a is force-deleted", "1s pass", "webfarm shop is deleted", "119s pass");
+    const { api } = truth.cluster("main");
+    const farm = api.farms.get("prod/shop");
+    if (farm === undefined) throw new Error("There is no WebFarm");
+    api.putFarm({ ...farm, annotations: { "webfarm.dev/skip-cleanup": "true" } });
+    api.removeFarm({ ...farm });
+    expect(rules()).toEqual([]);
+    api.putFarm(farm);
+    await does("2s pass");
+    api.removeFarm(farm);
+    expect(rules()).toEqual([]);
+  });
+
+  test("a younger WebFarm that writes a row for an older one's pod, or opens its gate", async () => {
+    await does("webfarm shop2 with policy Observe", "webfarm shop2 has member live of deployment shop", "40s pass", "operator A crashes");
+    await does("deployment shop scales to 3", "2s pass");
+    const guid = markOf(`${namespaceUid()}/shop2`, namespaceUid(), "shop-c", uidOf("shop-c"));
+    truth.database("main").register([{ name: "shop-c", guid }], { ...by("register"), farm: "prod/shop2" } as Writer);
+    expect(rules()).toContain("takenFromOlder");
+    gate("shop-c", "Observe");
+    expect(rules()).toEqual(["gateWithoutCause"]);
+    await does("webfarm shop sets policy Observe");
+    gate("shop-c", "Observe");
+    expect(rules()).toEqual([]);
+  });
+
   test("an approval that works twice, one that is too long, and one that nobody gave", () => {
     const { api } = truth.cluster("main");
     const approve = (untilMs: number): void => {
