@@ -456,3 +456,66 @@ describe("a WebFarm that is deleted", () => {
     nothingElseHappened();
   });
 });
+
+describe("a row that got another ServerID behind the back of the process that uses it", () => {
+  const served = pod({ name, running: true, ready: true });
+  const spoken = (): unknown => world.condition("PeersUnaware");
+  /** So many minutes, in which these servers ping. */
+  const pinging = async (minutes: number, ...servers: readonly number[]): Promise<void> => {
+    for (let thirds = 0; thirds < minutes * 3; thirds += 1) {
+      servers.forEach(ping);
+      await world.settle(20_000);
+    }
+  };
+  const restored = async (): Promise<void> => {
+    await runs(served);
+    await pinging(1, 1, 900);
+    world.rows = world.rows.map((row) => (row.serverID === 1 ? { ...row, serverID: 101 } : row));
+  };
+
+  test("is told with the cure when the new one was not heard of for three minutes in which others pinged", async () => {
+    await restored();
+    await pinging(2, 900);
+    expect([state(), spoken()]).toEqual(["Registered/Registered", { status: "False", reason: "NoneSeen" }]);
+    await pinging(3, 900);
+    expect([state(), spoken()]).toEqual(["Unsynchronised/RowReplaced", { status: "True", reason: "RowReplaced" }]);
+    expect(world.farm?.status.servers?.find((server) => server.name === name)?.message).toMatch(/Restart it/);
+    expect(ids()).toEqual([900, 101]);
+  });
+  test("is told also when nobody but the process itself pings, for its old row", async () => {
+    await restored();
+    await pinging(5, 1);
+    expect(state()).toBe("Unsynchronised/RowReplaced");
+  });
+  test("is over when its container has restarted, or the new row is heard of", async () => {
+    await restored();
+    await pinging(5, 900);
+    world.put({ ...served, restarts: 1 });
+    await pinging(1, 900);
+    expect([state(), spoken()]).toEqual(["Registered/Registered", { status: "False", reason: "NoneSeen" }]);
+    await pinging(5, 900, 101);
+    world.rows = world.rows.map((row) => (row.serverID === 101 ? { ...row, serverID: 201 } : row));
+    await pinging(5, 900);
+    expect(state()).toBe("Unsynchronised/RowReplaced");
+    await pinging(1, 900, 201);
+    expect(state()).toBe("Registered/Registered");
+  });
+  test.each<[string, readonly number[]]>([
+    ["a process that made its row anew itself, and pings for it", [101, 900]],
+    ["anybody while no pings arrive at all", []],
+  ])("is not told of %s", async (_what, servers) => {
+    await restored();
+    await pinging(10, ...servers);
+    expect([state(), spoken()]).toEqual(["Registered/Registered", { status: "False", reason: "NoneSeen" }]);
+  });
+  test("is not told where there are no pings, nor by an operator that did not see the row before", async () => {
+    await restored();
+    world.restart();
+    await pinging(10, 900);
+    expect(state()).toBe("Registered/Registered");
+    world.pings = undefined;
+    world.rows = world.rows.map((row) => (row.serverID === 101 ? { ...row, serverID: 201 } : row));
+    await world.settle(hourMs);
+    expect(state()).toBe("Registered/Registered");
+  });
+});
