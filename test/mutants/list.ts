@@ -307,5 +307,33 @@ export const plantedBugs: readonly PlantedBug[] = [
     plant: "map.set(rowKey(row), { ...watch, ...kept, ...fresh });",
     killedBy: "test/pass/liveReads.test.ts",
   },
+  {
+    name: "let a WebFarm go after ten seconds, whatever rows are left",
+    file: "operator/farm/deletion.ts",
+    find: "pods.synced && waiting?.length === 0)",
+    plant: "pods.synced)",
+    killedBy: "test/farm/deletion.test.ts",
+  },
+  {
+    name: "let the younger of two WebFarms have a pod",
+    file: "operator/farm/desired.ts",
+    find: "const by = observation.takenByOlder.get(pod.uid);",
+    plant: 'const by = observation.takenByOlder.get("" as typeof pod.uid);',
+    killedBy: "test/farm/plan.test.ts",
+  },
+  {
+    name: "act on WebFarms that are not all known",
+    file: "operator/pass/observe.ts",
+    find: "cluster.isSynced(farm.namespace) ? view : { ...view, synced: false }",
+    plant: "cluster.isSynced(farm.namespace) ? view : { ...view }",
+    killedBy: "test/pass/release.test.ts",
+  },
+  {
+    name: "let an insert that is refused stop the removals",
+    file: "operator/pass/apply.ts",
+    find: 'new Set(["refused", "permission"]);',
+    plant: "new Set([]);",
+    killedBy: "test/pass/refusals.test.ts",
+  },
   ...bugsOfGenerations,
 ];
