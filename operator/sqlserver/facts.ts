@@ -99,10 +99,9 @@ function catalogueColumn(row: RecordSet[number], usual: unknown): CatalogueColum
 
 const rowversion = 189;
 
-/** `generated`: a column of a temporal or ledger table that the server fills; NULL before SQL Server 2016, which does not know the property. */
 function isSupplied(row: RecordSet[number]): boolean {
   const isFilled = row["isIdentity"] === true || row["isComputed"] === true || Number(row["defaultID"]) !== 0;
-  return isFilled || Number(row["typeID"]) === rowversion || Number(row["generated"]) > 0;
+  return isFilled || Number(row["typeID"]) === rowversion;
 }
 
 type Table = MissingGrant["table"];

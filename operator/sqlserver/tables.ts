@@ -17,7 +17,7 @@ export interface CatalogueColumn {
   readonly column: string;
   readonly maxLength: number;
   readonly nullable: boolean;
-  /** The server supplies a value when an insert names none: a default, an identity, a computed column, a rowversion, one GENERATED ALWAYS. */
+  /** The server supplies a value when an insert names none: a default, an identity, a computed column, a rowversion. */
   readonly supplied: boolean;
   /** Of a column of text whose collation is not its database's: that collation. */
   readonly collation?: string;

@@ -73,27 +73,6 @@ function databaseProperty(database: Database, property: string): SqlValue {
   }
 }
 
-/** NULL of what is not seen, and of a property that the server does not know: GeneratedAlwaysType came with SQL Server 2016. */
-function columnProperty({ session }: Frame, [id, column, property]: readonly SqlValue[]): SqlValue {
-  const table = [...session.database.tables.values()].find((one) => one.id === id && sees(session.principal, session.database, one));
-  const found = table?.columns.find((one) => session.database.key(one.name) === session.database.key(asString(column) ?? ""));
-  if (found === undefined) return null;
-  switch ((asString(property) ?? "").toLowerCase()) {
-    case "allowsnull":
-      return found.nullable ? 1 : 0;
-    case "columnid":
-      return found.id;
-    case "isidentity":
-      return found.identity === undefined ? 0 : 1;
-    case "iscomputed":
-      return 0;
-    case "generatedalwaystype":
-      return Number.parseInt(session.server.options.version) < 13 ? null : 0;
-    default:
-      return null;
-  }
-}
-
 function hasPermission(frame: Frame, operands: readonly SqlValue[]): SqlValue {
   const { session } = frame;
   const [securable, kind, permission, sub] = operands;
@@ -173,11 +152,6 @@ export const metadataFunctions: Readonly<Record<string, FunctionDefinition>> = {
       const database = databaseOf(frame, of);
       return database === undefined ? null : databaseProperty(database, asString(property) ?? "");
     }),
-  },
-  COLUMNPROPERTY: {
-    operands: [3, 3],
-    type: () => int,
-    evaluate: about(columnProperty),
   },
   COL_LENGTH: {
     operands: [2, 2],

@@ -95,17 +95,3 @@ test("members of db_owner may do all, db_datareader may read", async () => {
   await admin.ask("ALTER ROLE db_owner ADD MEMBER [guest-1]");
   expect((await db.ask("DELETE FROM dbo.Servers; DROP TABLE dbo.Bindings")).errors).toEqual([]);
 });
-
-test.each([
-  ["16.0.1000.6", 0],
-  ["10.0.1600.22", null],
-])("COLUMNPROPERTY of version %s tells of columns that one sees; a property that it does not know is NULL", async (version, generated) => {
-  const { db } = await startFarm({ version });
-  await db.ask(servers);
-  const of = (column: string, property: string): string => `COLUMNPROPERTY(OBJECT_ID(N'dbo.Servers'), N'${column}', N'${property}')`;
-  expect(
-    await db.one(
-      `SELECT ${of("ID", "IsIdentity")} AS [identity], ${of("Guid", "AllowsNull")} AS nullable, ${of("Name", "GeneratedAlwaysType")} AS generated, ${of("Name", "IsNothing")} AS nothing, ${of("None", "IsIdentity")} AS absent`,
-    ),
-  ).toEqual({ ...{ identity: 1, nullable: 1, generated }, ...{ nothing: null, absent: null } });
-});
