@@ -16,6 +16,8 @@ export const rowKey = (row: Pick<ServerRow, "serverID" | "guid">): RowKey => `${
 const guidOf = (key: RowKey): string => key.slice(key.indexOf("/") + 1);
 
 export interface FarmMemory {
+  /** When this process first looked at the farm; absent: it never did. */
+  readonly sinceMs?: Milliseconds;
   /** When each pod was first seen bound to a node. */
   readonly boundSince: ReadonlyMap<PodUid, Milliseconds>;
   /** When a live read of this process first found the row's pod gone, and the newest ping of its server then. */
@@ -102,6 +104,7 @@ export function remember(memory: FarmMemory, observation: Observation): FarmMemo
     isListedAnew && observation.farm.spec.registration === "Application" && readMark(guid) !== undefined;
   const next = {
     ...memory,
+    sinceMs: memory.sinceMs ?? nowMs,
     boundSince: boundSince(memory, observation),
     removedAsMissing: new Map([...memory.removedAsMissing].filter(([, at]) => nowMs - at < missingWindowMs)),
     // Nothing was under way when the last pass ended: the next wave of late pods is counted anew.

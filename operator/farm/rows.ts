@@ -11,7 +11,7 @@ import { hasEnded, isAlive, phaseIsGuessed } from "./hasEnded.ts";
 import { judgeLiving, judgeSurplus } from "./livingRows.ts";
 import { kinship, markFor, readMark } from "./mark.ts";
 import type { RowKinship } from "./mark.ts";
-import { rowKey } from "./memory.ts";
+import { missingWindowMs, rowKey } from "./memory.ts";
 import type { FarmMemory, RowKey } from "./memory.ts";
 import type { Milliseconds, Pod, PodHash, PodUid, SeenPod, ServerRow, TableRead } from "./model.ts";
 import type { Observation, OrdinalRange } from "./observation.ts";
@@ -163,17 +163,24 @@ function looksWrong(
   ours: readonly { readonly where: Whereabouts }[],
   read: TableRead,
 ): boolean {
-  const present = new Set(read.rows.map(({ serverID }) => serverID));
-  const removed = [...memory.removedAsMissing.keys()].filter((serverID) => !present.has(serverID)).length;
-  const missing = ours.filter(({ where }) => where.kind === "missing").length + removed;
-  if (missing < 3 || missing * 2 <= ours.length + removed) return false;
-  const wanted = observation.members.map(({ workload }) =>
+  const counts = observation.members.map(({ workload }) =>
     workload.kind === "found" ? workload.replicas : workload.kind === "unknown" ? undefined : 0,
   );
-  if (wanted.includes(undefined)) return true; // who cannot say how many pods there should be cannot call the view right
+  const isUnsure = counts.includes(undefined); // who cannot say how many pods there should be cannot call the view right
+  const wanted = counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+  const present = new Set(read.rows.map(({ serverID }) => serverID));
+  const removedByUs = [...memory.removedAsMissing.keys()].filter((serverID) => !present.has(serverID)).length;
+  // Nobody knows what a process before this one removed: as long as it would count, as many as there should be rows.
+  const mayBeRemoved = isJustBegun(observation, memory) ? Math.max(0, wanted - ours.length) : 0;
+  const removed = Math.max(removedByUs, mayBeRemoved);
+  const missing = ours.filter(({ where }) => where.kind === "missing").length + removed;
+  if (missing < 3 || missing * 2 <= ours.length + removed) return false;
   const alive = desired.claimed.filter(({ pod }) => isAlive(pod)).length;
-  return alive * 2 < wanted.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+  return isUnsure || alive * 2 < wanted;
 }
+
+const isJustBegun = ({ nowMs }: Observation, { sinceMs }: FarmMemory): boolean =>
+  sinceMs !== undefined && nowMs - sinceMs < missingWindowMs;
 
 function judgeOurs(row: ServerRow, where: Whereabouts, context: Context): RowVerdict {
   const { farm } = context.observation;
