@@ -224,9 +224,23 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "forget what was removed as missing",
     file: "operator/farm/rows.ts",
-    find: "const removed = [...memory.removedAsMissing.keys()].filter((serverID) => !present.has(serverID)).length;",
-    plant: "const removed = [...memory.removedAsMissing.keys()].filter((serverID) => !present.has(serverID) && serverID < 0).length;",
+    find: "const removedByUs = [...memory.removedAsMissing.keys()].filter((serverID) => !present.has(serverID)).length;",
+    plant: "const removedByUs = [...memory.removedAsMissing.keys()].filter((serverID) => !present.has(serverID) && serverID < 0).length;",
     killedBy: "test/farm/planAbsence.test.ts",
+  },
+  {
+    name: "forget that a process before this one may have removed rows",
+    file: "operator/farm/rows.ts",
+    find: "isJustBegun(observation, memory) ? Math.max(0, wanted - ours.length) : 0;",
+    plant: "isJustBegun(observation, memory) ? 0 : 0;",
+    killedBy: "test/farm/planAbsence.test.ts",
+  },
+  {
+    name: "take a StatefulSet that cannot be read for one that wants nothing",
+    file: "operator/pass/members.ts",
+    find: "return { start: 0, count: Infinity, unreadSinceMs: unreadSinceMs ?? atMs };",
+    plant: "return unreadSinceMs === atMs ? undefined : undefined;",
+    killedBy: "test/scenarios.test.ts",
   },
   {
     name: "act before the approval is written down",
