@@ -196,7 +196,8 @@ it.concurrent(
   limitMs,
 );
 
-it.concurrent(
+// The generations that have pings are those in which who finds its row restarts.
+itWithPings(
   "registers pods that served before the WebFarm came a quarter at a time, each quarter after the last one's restart",
   async () => {
     const options = { name: "late", replicas: 8, gate: "without" } as const;
