@@ -50,6 +50,9 @@ test("an option that the server does not know keeps none of the others from bein
   const { faults, ...started } = await start(withUserOptions(createEngine(), unlike));
   faults.fail(/SET ANSI_NULLS/, { number: 33_557_097, message: "It is not supported here" }, { times: Infinity });
   const session = await openSession(configFor(address({ faults, ...started }), "master"));
-  expect(await session.row("SELECT @@LOCK_TIMEOUT AS t")).toEqual({ t: -1 });
-  await session.close();
+  try {
+    expect(await session.row("SELECT @@LOCK_TIMEOUT AS t")).toEqual({ t: -1 });
+  } finally {
+    await session.close();
+  }
 });

@@ -52,11 +52,13 @@ describe("on a server that others run", () => {
   /** Opens a database, reads in it as the operator's login, and closes it. */
   async function oneLife(options: TestDatabaseOptions = {}): Promise<void> {
     const database = await openTestDatabase({ kentico: { version: "13" }, ...options });
-    const login = await new mssql.ConnectionPool(database.config(await database.createLogin())).connect();
-    const { recordset } = await login.query("SELECT [ServerName] FROM [CMS_WebFarmServer]");
-    expect(recordset).toEqual([]);
-    await login.close();
-    await database.close();
+    try {
+      const login = await new mssql.ConnectionPool(database.config(await database.createLogin())).connect();
+      const { recordset } = await login.query("SELECT [ServerName] FROM [CMS_WebFarmServer]").finally(() => login.close());
+      expect(recordset).toEqual([]);
+    } finally {
+      await database.close();
+    }
   }
 
   /** A database that is dropped twice was there when it was first tried. */
@@ -95,8 +97,8 @@ describe("on a server that others run", () => {
   test("a login that cannot be made is not dropped", async () => {
     refuse(/^CREATE LOGIN/);
     const database = await openTestDatabase();
-    await expect(database.createLogin()).rejects.toThrow("It is not supported here");
-    await database.close();
+    const making = database.createLogin();
+    await expect(making.finally(() => database.close())).rejects.toThrow("It is not supported here");
     expect(named("DROP LOGIN")).toEqual([]);
   });
 
@@ -128,9 +130,12 @@ describe("on a server that others run", () => {
     const server = await startDatabaseServer({ engine: collated });
     process.env["MSSQL_URL"] = `mssql://sa:${defaultAdminPassword}@${server.host}:${server.port}/?encrypt=false`;
     const database = await openTestDatabase({ kentico: { version: "13" } });
-    expect(await database.adminQuery("SELECT servername FROM cms_webfarmserver")).toEqual([]);
-    await database.close();
-    await server.close();
+    try {
+      expect(await database.adminQuery("SELECT servername FROM cms_webfarmserver")).toEqual([]);
+    } finally {
+      await database.close();
+      await server.close();
+    }
   });
 
   test("an IPv6 address is asked without its brackets", async () => {
