@@ -4,6 +4,7 @@
 
 import { afterEach, describe, expect, test } from "@jest/globals";
 import type { Pod } from "../../operator/farm/model.ts";
+import { whereTaken } from "../database/database.ts";
 import { kenticoBatches } from "../database/fixtures/kentico.ts";
 import type { KenticoVersion } from "../database/fixtures/kentico.ts";
 import { ended, farm as buildFarm, identity, pod } from "../farm/build.ts";
@@ -97,7 +98,7 @@ const ofTheirOwn = onEach([
 
 test.each([...ofTheDatabase, ...ofTheirOwn])(
   "in columns of $columns in a database of $database on Kentico $version, a row of a name that is equal to them is a Conflict until it is adopted",
-  async (tables) => {
+  whereTaken(async (tables) => {
     const { world, pods, rows, names, states } = await open(tables);
     const equal = equalIn[tables.columns] ?? [];
     const of = (spelling: Spelling): { readonly own: string; readonly foreign: string } => ({
@@ -125,7 +126,7 @@ test.each([...ofTheDatabase, ...ofTheirOwn])(
     for (const { name, uid } of pods) world.put(ended({ name, uid }));
     await world.settle(60_000);
     expect(await rows()).toEqual(untouched);
-  },
+  }),
 );
 
 /** Of the search tasks that are left, sorted. */
@@ -147,45 +148,54 @@ describe.each(ofTheirOwn)("columns of $columns in a database of $database on Ken
     return { rig, serverID: row?.serverID ?? 0 };
   }
 
-  test("a name is registered, with the newest ping, where none is equal to them, and the one that is equal is told", async () => {
-    const { rig, serverID } = await openWithForeign();
-    if (hasPings) await rig.ping(serverID);
-    const { read, refused } = await rig.farm.register([{ ...server(name, 2), url: "http://b" }], never, { copiesPing: true });
-    expect(refused).toEqual([]);
-    expect(read.rows.map((row) => row.name)).toEqual(isEqual ? [foreign] : [foreign, name]);
-    const added = read.rows.find((row) => row.name === name);
-    if (added !== undefined && hasPings) expect(await rig.pingsOf(added.serverID)).toEqual(await rig.pingsOf(serverID));
-    expect(await rig.farm.conflict(name, never)).toMatchObject({ name: isEqual ? foreign : name });
-    expect(await rig.farm.conflict("shop-other", never)).toBeUndefined();
-  });
+  test(
+    "a name is registered, with the newest ping, where none is equal to them, and the one that is equal is told",
+    whereTaken(async () => {
+      const { rig, serverID } = await openWithForeign();
+      if (hasPings) await rig.ping(serverID);
+      const { read, refused } = await rig.farm.register([{ ...server(name, 2), url: "http://b" }], never, { copiesPing: true });
+      expect(refused).toEqual([]);
+      expect(read.rows.map((row) => row.name)).toEqual(isEqual ? [foreign] : [foreign, name]);
+      const added = read.rows.find((row) => row.name === name);
+      if (added !== undefined && hasPings) expect(await rig.pingsOf(added.serverID)).toEqual(await rig.pingsOf(serverID));
+      expect(await rig.farm.conflict(name, never)).toMatchObject({ name: isEqual ? foreign : name });
+      expect(await rig.farm.conflict("shop-other", never)).toBeUndefined();
+    }),
+  );
 
-  test("a row is marked and removed with its bindings if its name is equal to them to what was read", async () => {
-    const { rig, serverID } = await openWithForeign();
-    await rig.bind(serverID, 3);
-    const marked = await rig.farm.mark([{ serverID, name, guid: guid(1), newGuid: guid(2), url: "http://b" }], never);
-    expect(marked.read.rows).toMatchObject([{ name: foreign, guid: guid(isEqual ? 2 : 1) }]);
-    if (tables.version === "7") expect(marked.read.rows).toMatchObject([{ url: isEqual ? "http://b" : "http://a" }]);
-    const again = await rig.farm.mark([{ serverID, name: foreign, guid: guid(isEqual ? 2 : 1), newGuid: guid(3) }], never);
-    expect(again.read.rows).toMatchObject([{ guid: guid(3) }]);
-    const removed = await rig.farm.remove([{ serverID, name, guid: guid(3) }], never);
-    expect([removed.bindings, removed.read.rows.length]).toEqual(isEqual ? [3, 0] : [0, 1]);
-    const atLast = await rig.farm.remove([{ serverID, name: foreign, guid: guid(3) }], never);
-    expect([atLast.bindings, atLast.read.rows.length]).toEqual(isEqual ? [0, 0] : [3, 0]);
-  });
+  test(
+    "a row is marked and removed with its bindings if its name is equal to them to what was read",
+    whereTaken(async () => {
+      const { rig, serverID } = await openWithForeign();
+      await rig.bind(serverID, 3);
+      const marked = await rig.farm.mark([{ serverID, name, guid: guid(1), newGuid: guid(2), url: "http://b" }], never);
+      expect(marked.read.rows).toMatchObject([{ name: foreign, guid: guid(isEqual ? 2 : 1) }]);
+      if (tables.version === "7") expect(marked.read.rows).toMatchObject([{ url: isEqual ? "http://b" : "http://a" }]);
+      const again = await rig.farm.mark([{ serverID, name: foreign, guid: guid(isEqual ? 2 : 1), newGuid: guid(3) }], never);
+      expect(again.read.rows).toMatchObject([{ guid: guid(3) }]);
+      const removed = await rig.farm.remove([{ serverID, name, guid: guid(3) }], never);
+      expect([removed.bindings, removed.read.rows.length]).toEqual(isEqual ? [3, 0] : [0, 1]);
+      const atLast = await rig.farm.remove([{ serverID, name: foreign, guid: guid(3) }], never);
+      expect([atLast.bindings, atLast.read.rows.length]).toEqual(isEqual ? [0, 0] : [3, 0]);
+    }),
+  );
 
-  test("a removed server's search tasks are swept if its name is equal to them, and no server is there whose name is", async () => {
-    const { rig } = await openWithForeign();
-    for (const task of [name, foreign, "shop-i7", "SHOP-I7"])
-      await rig.test.adminQuery("INSERT INTO CMS_SearchTask (SearchTaskServerName) VALUES (@task)", { task });
-    await rig.farm.sweep(
-      [
-        { serverID: 98, name },
-        { serverID: 99, name: "shop-i7" },
-      ],
-      never,
-    );
-    expect(await searchTasks(rig)).toEqual((isEqual ? [name, foreign] : [foreign, "SHOP-I7"]).toSorted());
-  });
+  test(
+    "a removed server's search tasks are swept if its name is equal to them, and no server is there whose name is",
+    whereTaken(async () => {
+      const { rig } = await openWithForeign();
+      for (const task of [name, foreign, "shop-i7", "SHOP-I7"])
+        await rig.test.adminQuery("INSERT INTO CMS_SearchTask (SearchTaskServerName) VALUES (@task)", { task });
+      await rig.farm.sweep(
+        [
+          { serverID: 98, name },
+          { serverID: 99, name: "shop-i7" },
+        ],
+        never,
+      );
+      expect(await searchTasks(rig)).toEqual((isEqual ? [name, foreign] : [foreign, "SHOP-I7"]).toSorted());
+    }),
+  );
 });
 
 /** What runs into a column that was changed behind the operator's back fails once at most: then the tables are looked at anew. */
@@ -198,38 +208,44 @@ async function onceMore<Result>(write: () => Promise<Result>): Promise<Result> {
   }
 }
 
-test("a column that is given another collation while the operator runs is compared by that", async () => {
-  const rig = await openTables({ version: "13", columns: "Latin1_General_CS_AS", database: "Latin1_General_CS_AS" });
-  opened = rig;
-  await rig.insert(["SHOP-0", guid(1)]);
-  await rig.farm.read(never);
-  for (const change of [
-    "DROP INDEX [IX_CMS_WebFarmServer_ServerName] ON [CMS_WebFarmServer];",
-    "ALTER TABLE [CMS_WebFarmServer] DROP CONSTRAINT [DF_CMS_WebFarmServer_ServerName];",
-    "ALTER TABLE [CMS_WebFarmServer] ALTER COLUMN [ServerName] nvarchar(300) COLLATE Latin1_General_CI_AS NOT NULL;",
-    "CREATE UNIQUE INDEX [IX_CMS_WebFarmServer_ServerName] ON [CMS_WebFarmServer] ([ServerName]);",
-  ])
-    await rig.test.adminQuery(change);
-  const { read, refused } = await onceMore(() => rig.farm.register([server("shop-0", 2)], never));
-  expect([read.rows.map((row) => row.name), refused]).toEqual([["SHOP-0"], []]);
-  expect(await rig.farm.conflict("shop-0", never)).toMatchObject({ name: "SHOP-0" });
-});
+test(
+  "a column that is given another collation while the operator runs is compared by that",
+  whereTaken(async () => {
+    const rig = await openTables({ version: "13", columns: "Latin1_General_CS_AS", database: "Latin1_General_CS_AS" });
+    opened = rig;
+    await rig.insert(["SHOP-0", guid(1)]);
+    await rig.farm.read(never);
+    for (const change of [
+      "DROP INDEX [IX_CMS_WebFarmServer_ServerName] ON [CMS_WebFarmServer];",
+      "ALTER TABLE [CMS_WebFarmServer] DROP CONSTRAINT [DF_CMS_WebFarmServer_ServerName];",
+      "ALTER TABLE [CMS_WebFarmServer] ALTER COLUMN [ServerName] nvarchar(300) COLLATE Latin1_General_CI_AS NOT NULL;",
+      "CREATE UNIQUE INDEX [IX_CMS_WebFarmServer_ServerName] ON [CMS_WebFarmServer] ([ServerName]);",
+    ])
+      await rig.test.adminQuery(change);
+    const { read, refused } = await onceMore(() => rig.farm.register([server("shop-0", 2)], never));
+    expect([read.rows.map((row) => row.name), refused]).toEqual([["SHOP-0"], []]);
+    expect(await rig.farm.conflict("shop-0", never)).toMatchObject({ name: "SHOP-0" });
+  }),
+);
 
-test("names of tables and columns are used as the database spells them, where case counts", async () => {
-  const rig = await openFarm({ database: { collation: "Latin1_General_CS_AS" } });
-  opened = rig;
-  const { adminQuery, connectionString } = rig.test;
-  const inLowerCase = (sql: string): string => sql.replaceAll(/\[[^\]]+\]/g, (name) => name.toLowerCase());
-  for (const batch of kenticoBatches({ version: "13" })) await adminQuery(inLowerCase(batch));
-  const names = async (): Promise<readonly unknown[]> => await adminQuery("SELECT servername FROM cms_webfarmserver");
-  const world = new FakeWorld(rig.databases);
-  world.secrets.set("kentico", { CMSConnectionString: connectionString });
-  world.replicas = 1;
-  world.put(pod());
-  await world.settle(5_000);
-  expect(world.condition("Ready")).toEqual({ status: "True", reason: "Ready" });
-  expect(await names()).toEqual([{ servername: "shop-a" }]);
-  world.put(ended());
-  await world.settle(5_000);
-  expect(await names()).toEqual([]);
-});
+test(
+  "names of tables and columns are used as the database spells them, where case counts",
+  whereTaken(async () => {
+    const rig = await openFarm({ database: { collation: "Latin1_General_CS_AS" } });
+    opened = rig;
+    const { adminQuery, connectionString } = rig.test;
+    const inLowerCase = (sql: string): string => sql.replaceAll(/\[[^\]]+\]/g, (name) => name.toLowerCase());
+    for (const batch of kenticoBatches({ version: "13" })) await adminQuery(inLowerCase(batch));
+    const names = async (): Promise<readonly unknown[]> => await adminQuery("SELECT servername FROM cms_webfarmserver");
+    const world = new FakeWorld(rig.databases);
+    world.secrets.set("kentico", { CMSConnectionString: connectionString });
+    world.replicas = 1;
+    world.put(pod());
+    await world.settle(5_000);
+    expect(world.condition("Ready")).toEqual({ status: "True", reason: "Ready" });
+    expect(await names()).toEqual([{ servername: "shop-a" }]);
+    world.put(ended());
+    await world.settle(5_000);
+    expect(await names()).toEqual([]);
+  }),
+);

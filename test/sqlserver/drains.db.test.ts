@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, jest, test } from "@jest/globals";
 
 import type { FarmDatabase } from "../../operator/sqlserver/farmDatabase.ts";
+import { asksRealServer } from "../database/database.ts";
 import { type KenticoVersion, kenticoVersions } from "../database/fixtures/kentico.ts";
 import { type FarmRig, guid, never, openFarm } from "./farmRig.ts";
 
@@ -30,6 +31,11 @@ const afters = ({ faults }: FarmRig): readonly unknown[] =>
     .filter(({ text }) => text.includes("@reached") && text.includes("b.[TaskID] > @after"))
     .map(({ parameters }) => parameters.find(({ name }) => name.replace("@", "") === "after")?.value);
 
+/** On a server that others run nobody tells what has arrived. */
+function expectAfters(opened: FarmRig, expected: readonly number[]): void {
+  if (!asksRealServer()) expect(afters(opened)).toEqual(expected);
+}
+
 describe.each(kenticoVersions)("version %s", (version) => {
   test("a long drain goes by key, and ends with the row", async () => {
     const opened = await rig(version);
@@ -40,7 +46,7 @@ describe.each(kenticoVersions)("version %s", (version) => {
     expect(await farm.remove([row(1)], never)).toMatchObject({ bindings: 2_000, bindingsRemain: true });
     expect(await farm.remove([row(1)], never)).toMatchObject({ bindings: 2_000, bindingsRemain: true });
     expect(await farm.remove([row(1)], never)).toMatchObject({ bindings: 500, bindingsRemain: false });
-    expect(afters(opened)).toEqual([0, 2_000, 4_000]);
+    expectAfters(opened, [0, 2_000, 4_000]);
     expect((await rows()).map(({ serverID }) => serverID)).toEqual([2]);
     expect([await count("CMS_WebFarmServerTask"), await count("CMS_WebFarmTask")]).toEqual([1, 4_501]);
   });
@@ -81,7 +87,7 @@ test("bindings that come in behind are found by a last request from the front", 
   expect(await rows()).toHaveLength(1);
   expect(await farm.remove([row(1)], never)).toMatchObject({ bindings: 1, bindingsRemain: false });
   expect(await rows()).toEqual([]);
-  expect(afters(opened)).toEqual([0, 2_000, 0]);
+  expectAfters(opened, [0, 2_000, 0]);
 });
 
 test("the next leader goes on without any memory", async () => {
@@ -124,7 +130,7 @@ test("a server that has the ServerID of one that was drained before begins at th
   );
   await adminQuery("INSERT INTO [dbo].[CMS_WebFarmServerTask] ([ServerID], [TaskID]) VALUES (1, 7);");
   expect(await farm.remove([row(1)], never)).toMatchObject({ bindings: 1, bindingsRemain: false });
-  expect(afters(opened)).toEqual([0, 0]);
+  expectAfters(opened, [0, 0]);
 });
 
 test("one long drain keeps the other servers no longer than four calls", async () => {

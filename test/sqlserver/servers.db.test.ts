@@ -282,13 +282,13 @@ test("the script of permissions gives all that is needed", async () => {
   const {
     farm,
     user,
-    test: { adminQuery, database },
+    test: { adminQuery },
   } = await rig({ lacks: everyGrant });
   await expect(farm.facts(never)).rejects.toMatchObject({ problem: { reason: "NotKentico" } });
   const grants = permissionScript("dbo", catalogues["13"])
     .split("\n")
     .filter((line) => line.startsWith("GRANT "));
-  await adminQuery([`USE [${database}];`, ...grants.map((line) => line.replace("[webfarm-operator]", `[${user}]`))].join("\n"));
+  await adminQuery(grants.map((line) => line.replace("[webfarm-operator]", `[${user}]`)).join("\n"));
   expect((await farm.facts(never)).notes.filter((note) => !note.startsWith("Encrypt="))).toEqual([]);
 });
 
@@ -318,10 +318,10 @@ describe("a missing grant", () => {
     const {
       farm,
       user,
-      test: { adminQuery, database },
+      test: { adminQuery },
     } = await rig({ lacks: ["CMS_WebFarmServer INSERT"] });
     await expect(farm.register([server("shop-0")], never)).rejects.toMatchObject({ problem: { reason: "GrantMissing" } });
-    await adminQuery(`USE [${database}]; GRANT INSERT ON OBJECT::[dbo].[CMS_WebFarmServer] TO [${user}];`);
+    await adminQuery(`GRANT INSERT ON OBJECT::[dbo].[CMS_WebFarmServer] TO [${user}];`);
     expect((await farm.register([server("shop-0")], never)).read.rows).toHaveLength(1);
   });
 });
