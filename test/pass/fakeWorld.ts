@@ -13,6 +13,7 @@ import type {
   ServerRow,
   TableRead,
   WebFarm,
+  WorkloadRead,
 } from "../../operator/farm/model.ts";
 import type { WebFarmStatus } from "../../operator/farm/resource.generated.ts";
 import { PodLedger } from "../../operator/kubernetes/podLedger.ts";
@@ -92,6 +93,8 @@ export class FakeWorld {
   readonly quietlyBorn: string[] = [];
   /** Whether the caches have been delivered whole. */
   isSynced = { farms: true, pods: true };
+  /** What the API server says of every workload, instead of `replicas` and `kind`. */
+  workload: WorkloadRead | undefined;
   replicas = 1;
   kind: "Deployment" | "StatefulSet" = "Deployment";
   pings: Map<number, string> | undefined;
@@ -112,6 +115,11 @@ export class FakeWorld {
   constructor(databases?: Databases) {
     this.#given = databases;
     this.reconciler = this.#process();
+  }
+
+  #workload(): WorkloadRead {
+    const ordinals = { start: 0, count: this.replicas };
+    return deployment({ replicas: this.replicas, ...(this.kind === "StatefulSet" && { ordinals }) });
   }
 
   #process(): Reconciler {
@@ -272,10 +280,7 @@ export class FakeWorld {
       }),
       isSynced: () => this.isSynced.farms && this.isSynced.pods,
       namespaceUid: () => this.#call("namespaceUid", () => identity.namespaceUid),
-      readWorkload: () =>
-        this.#call("readWorkload", () =>
-          deployment({ replicas: this.replicas, ...(this.kind === "StatefulSet" && { ordinals: { start: 0, count: this.replicas } }) }),
-        ),
+      readWorkload: () => this.#call("readWorkload", () => this.workload ?? this.#workload()),
       readSecret: ({ name }) => this.#call("readSecret", () => this.secrets.get(name)),
       readConfigMap: () => this.#call("readConfigMap", () => undefined),
       readServiceAccount: ({ name }) => this.#call("readServiceAccount", () => this.serviceAccounts.get(name) ?? { kind: "absent" }),
