@@ -148,8 +148,9 @@ async function openOn(host: Host, options: TestDatabaseOptions, closing: Closing
   }
   if (options.kentico !== undefined) await kenticoDatabase(run, options.kentico);
 
+  let made = 0;
   async function createLogin(given?: UserOptions["grants"]): Promise<Credentials> {
-    const login = `webfarm_login_${suffix}_${logins.length}`;
+    const login = `webfarm_login_${suffix}_${(made += 1)}`; // also of two at once
     const password = `Pw-${randomBytes(12).toString("hex")}`;
     const { kentico } = options;
     const grants = given ?? (kentico === undefined ? {} : operatorGrants(kentico.version, kentico.without));
