@@ -3,7 +3,7 @@
 
 import { kinship } from "./mark.ts";
 import type { MarkIdentity } from "./mark.ts";
-import type { Product, ServerRow } from "./model.ts";
+import type { DatabaseFacts, Product, ServerRow } from "./model.ts";
 import { comparable } from "./serverName.ts";
 
 /** Rows and pods with the same one have the same name for every database. Those that differ in case or accents may have. */
@@ -29,7 +29,7 @@ export const isSurplus = (row: ServerRow, rows: readonly ServerRow[], identity: 
 export interface ForeignRows {
   /** Those that surely have this name. */
   readonly named: (name: string) => readonly ServerRow[];
-  /** Those too that have it but for case, where names need not be unique: to the product they are one, and perhaps to the database. */
+  /** Those too that have it but for case, where names need not be unique and the database takes these for one. */
   readonly alike: (name: string) => readonly ServerRow[];
 }
 
@@ -38,11 +38,15 @@ export const noForeignRows: ForeignRows = { named: () => [], alike: () => [] };
 /** No unique index stands there. Elsewhere rows of two names that differ in case prove that the database tells them apart. */
 const namesRepeat: ReadonlySet<Product> = new Set<Product>(["6", "7-8"]);
 
-export function foreignRows(rows: readonly ServerRow[], identity: MarkIdentity, product: Product | undefined): ForeignRows {
+export function foreignRows(
+  rows: readonly ServerRow[],
+  identity: MarkIdentity,
+  facts: Pick<DatabaseFacts, "product" | "foldsCase"> | undefined,
+): ForeignRows {
   const foreign = rows.filter((row) => kinship(row, identity).kind === "foreign");
   const bySureName = Map.groupBy(foreign, sureName);
   const named = (name: string): readonly ServerRow[] => bySureName.get(sureName({ name })) ?? [];
-  if (product === undefined || !namesRepeat.has(product)) return { named, alike: named };
+  if (facts === undefined || !facts.foldsCase || !namesRepeat.has(facts.product)) return { named, alike: named };
   const byComparable = Map.groupBy(foreign, ({ name }) => comparable(name));
   return { named, alike: (name) => byComparable.get(comparable(name)) ?? [] };
 }

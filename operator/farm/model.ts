@@ -111,6 +111,8 @@ export interface DatabaseFacts {
   readonly engineVersion: string;
   readonly hasUrl: boolean;
   readonly hasPings: boolean;
+  /** Names that differ in case only are surely one name to the database. */
+  readonly foldsCase: boolean;
   /** What the connection string asked for and the operator does otherwise; sentences for a person. */
   readonly notes: readonly string[];
 }

@@ -127,8 +127,8 @@ const noRows: TableRead = { rows: [], truncated: false };
 export function planFarm(observation: Observation, memory: FarmMemory): Plan {
   if (observation.farm.spec.registration === "Application") return planApplication(observation, memory);
   const read = observation.table.kind === "read" ? inOrder(observation.table.read) : noRows;
-  const product = observation.table.kind === "read" ? observation.table.facts.product : undefined;
-  const names = { nameOf: rowNames(memory.equalNames), foreign: foreignRows(read.rows, observation.identity, product) };
+  const facts = observation.table.kind === "read" ? observation.table.facts : undefined;
+  const names = { nameOf: rowNames(memory.equalNames), foreign: foreignRows(read.rows, observation.identity, facts) };
   const desired = desiredServers(observation, read.rows, names.nameOf);
   const verdicts = judgeOurRows(observation, memory, desired, read, names);
   const pods = planPods({ observation, memory, desired, read, verdicts, ...names, marked: markedRows(observation, read, names.nameOf) });

@@ -189,6 +189,7 @@ function usable({ shape, missing, unseen, server, foreignKeys, place }: Usable):
       engineVersion: `${String(server["version"])} ${String(server["edition"])}`,
       hasUrl: shape.servers.url !== undefined,
       hasPings: monitoring !== undefined,
+      foldsCase: foldsCase(shape.servers.nameCollation ?? server["collation"]),
       foreignKeyDisabled: !foreignKeys.some((row) => row["isDisabled"] === false),
       notes: [
         ...sentences
@@ -204,6 +205,10 @@ function usable({ shape, missing, unseen, server, foreignKeys, place }: Usable):
     missing: unwritten,
   };
 }
+
+/** In Turkish and Azeri, I and i are two letters. */
+const foldsCase = (collation: unknown): boolean =>
+  typeof collation === "string" && /_CI_/i.test(collation) && !/^(Turkish|Azeri)|_CP1254_/i.test(collation);
 
 function isForSweep({ table, grant }: MissingGrant): boolean {
   switch (table) {

@@ -170,7 +170,16 @@ export const farm = (changes: Changes<Omit<WebFarm, "spec">> & { readonly spec?:
 
 export const facts = (changes: Changes<DatabaseFacts> = {}): DatabaseFacts =>
   changed<DatabaseFacts>(
-    { endpoint: "sql.example,1433", name: "Kentico", product: "12-13", engineVersion: "16.0.4", hasUrl: false, hasPings: false, notes: [] },
+    {
+      endpoint: "sql.example,1433",
+      name: "Kentico",
+      product: "12-13",
+      engineVersion: "16.0.4",
+      hasUrl: false,
+      hasPings: false,
+      foldsCase: true,
+      notes: [],
+    },
     changes,
   );
 

@@ -133,6 +133,10 @@ describe("a foreign row of a registered pod's name", () => {
           shows: [mayRepeat ? "shop-a Conflict SeveralRows" : "shop-a Pending Adoption"],
         });
     });
+    test("is another name where the database tells cases apart", () => {
+      const facts = { product, hasUrl: mayRepeat, foldsCase: false };
+      expectAll({ scene: { pods, table: table([registered, upper], { facts }) }, shows: ["shop-a Registered Registered"] });
+    });
     test("is not adopted itself, nor in the way, before the database says that it has the name", () =>
       expectAll({ scene: { farm: adopting, ...scene(upper) }, does: ["insert shop-a for uid-of-shop-a"] }));
     test("is adopted when the database says so, alone", () => {

@@ -222,7 +222,15 @@ function simDatabase(options: PortOptions, farm: FarmKey, database: SimDatabase)
         "facts",
         "",
         () => ({
-          ...{ endpoint: "sql.example,1433", name: database.name, product: "12-13", engineVersion: "16.0", hasUrl: false, notes: [] },
+          ...{
+            endpoint: "sql.example,1433",
+            name: database.name,
+            product: "12-13",
+            engineVersion: "16.0",
+            hasUrl: false,
+            foldsCase: true,
+            notes: [],
+          },
           ...{ hasPings: database.pings !== undefined, foreignKeyDisabled: false },
         }),
         signal,

@@ -108,6 +108,20 @@ test("the collation of a name or URL is kept where it is not the database's", ()
   expect(shapeWith("Latin1_General_CS_AS")).toEqual(usable({ schema: "7" }).shape);
 });
 
+test.each([
+  ["SQL_Latin1_General_CP1_CI_AS", null, true],
+  ["Latin1_General_100_CI_AI_SC", null, true],
+  ["Latin1_General_CS_AS", null, false],
+  ["Latin1_General_BIN2", null, false],
+  ["Turkish_CI_AS", null, false],
+  ["SQL_Latin1_General_CP1254_CI_AS", null, false],
+  ["Latin1_General_CS_AS", "Latin1_General_CI_AS", true],
+  ["Latin1_General_CI_AS", "Latin1_General_BIN2", false],
+])("in a database of collation %s, with names of %s, a name and one that differs in case are surely one: %s", (usual, own, isOne) => {
+  const columns = columnsOf("7").map((row) => ({ ...row, collation: row["columnName"] === "ServerName" ? (own ?? usual) : usual }));
+  expect(usable({ schema: "7", server: { collation: usual }, columns }).facts.foldsCase).toBe(isOne);
+});
+
 test("a collation that cannot be named is no database to write to", () => {
   const columns = columnsOf("13").map((row) => ({ ...row, collation: row["columnName"] === "ServerName" ? "Turkish CI" : null }));
   expect(probed({ columns })).toMatchObject({
