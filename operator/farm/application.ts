@@ -25,8 +25,9 @@ import type { Milliseconds, Pod, PodUid, ServerRow, TableRead } from "./model.ts
 import type { Observation } from "./observation.ts";
 import type { Plan, ServerState, ServerView } from "./plan.ts";
 import { isNameOfWorkload } from "./podNames.ts";
-import { judgeOurRows, nodeLostMs } from "./rows.ts";
-import type { RowVerdict } from "./rows.ts";
+import { judgeOurRows } from "./rows.ts";
+import { nodeLostMs } from "./rowVerdict.ts";
+import type { RowVerdict } from "./rowVerdict.ts";
 import { renderNamePattern } from "./serverName.ts";
 import { setThatWants } from "./statefulSet.ts";
 import { whereabouts } from "./whereabouts.ts";

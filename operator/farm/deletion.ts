@@ -9,7 +9,7 @@ import type { MemberObservation, Observation } from "./observation.ts";
 import type { Plan } from "./plan.ts";
 import { isSilencedByPerson } from "./policy.ts";
 import type { Authority } from "./policy.ts";
-import { whereabouts } from "./rows.ts";
+import { whereabouts } from "./whereabouts.ts";
 
 export const finalizer = "webfarm.dev/servers";
 export const skipCleanupAnnotation = "webfarm.dev/skip-cleanup";

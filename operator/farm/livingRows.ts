@@ -8,7 +8,7 @@ import type { FarmMemory } from "./memory.ts";
 import type { Pod, PodUid, ServerRow, TableRead } from "./model.ts";
 import type { Observation } from "./observation.ts";
 import type { ServerView } from "./plan.ts";
-import type { RowVerdict } from "./rows.ts";
+import type { RowVerdict } from "./rowVerdict.ts";
 import { serverUrl } from "./serverUrl.ts";
 import { whyUnsynchronised } from "./unsynchronised.ts";
 import type { Unsynchronised } from "./unsynchronised.ts";

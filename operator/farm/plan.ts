@@ -39,7 +39,7 @@ import type { Milliseconds, Pod, PodUid, ServerName, ServerRow, TableRead } from
 import { isComplete } from "./observation.ts";
 import type { Observation } from "./observation.ts";
 import { judgeOurRows } from "./rows.ts";
-import type { RowVerdict } from "./rows.ts";
+import type { RowVerdict } from "./rowVerdict.ts";
 import { comparable } from "./serverName.ts";
 import { serverUrl, urlObstacle, urlPart } from "./serverUrl.ts";
 import { isUnknown } from "./unread.ts";

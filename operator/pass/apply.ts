@@ -16,9 +16,9 @@ import type { DatabaseProblem, Milliseconds, ServerName, ServerRow } from "../fa
 import type { Insert, Remark } from "../farm/plan.ts";
 import type { Actions } from "../farm/policy.ts";
 import { pingsArrive } from "../farm/quietBirth.ts";
-import { whereabouts } from "../farm/rows.ts";
 import { comparable } from "../farm/serverName.ts";
 import { noteInserted } from "../farm/unsynchronised.ts";
+import { whereabouts } from "../farm/whereabouts.ts";
 import { isNewMark, isTrue, liveNeeds, noteWaits, readLive } from "./liveReads.ts";
 import { isDatabaseFailure } from "./ports.ts";
 import type { Registering, WriteResult } from "./ports.ts";

@@ -104,14 +104,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "no wait for the missing",
-    file: "operator/farm/rows.ts",
+    file: "operator/farm/goneRows.ts",
     find: "const leftMs = watch.sinceMs + waitMs - observation.nowMs;",
     plant: "const leftMs = watch.sinceMs + waitMs * 0 - observation.nowMs;",
     killedBy: "test/farm/planAbsence.test.ts",
   },
   {
     name: "no regard for a lost node",
-    file: "operator/farm/rows.ts",
+    file: "operator/farm/goneRows.ts",
     find: "return nodeMayBeLost ? Math.max(graceMs, nodeLostMs(observation)) : graceMs;",
     plant: "return nodeMayBeLost ? Math.min(graceMs, nodeLostMs(observation)) : graceMs;",
     killedBy: "test/farm/planAbsence.test.ts",
@@ -262,7 +262,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: "let rows of a former owner go without approval",
-    file: "operator/farm/rows.ts",
+    file: "operator/farm/kinRows.ts",
     find: '  return blocked(row, "FormerOwner", message, context, pod);',
     plant: '  return { row, removal: { row, evidence: "missing" }, view: view(row, "Stale", "FormerOwner", message, pod) };',
   },

@@ -61,7 +61,7 @@ export const bugsOfGenerations: readonly PlantedBug[] = [
   },
   {
     name: "hand a row over with its predecessor's URL",
-    file: "operator/farm/rows.ts",
+    file: "operator/farm/goneRows.ts",
     find: "claim: successor, newGuid, ...urlPart(url) };",
     plant: "claim: successor, newGuid };",
     killedBy: "test/farm/serverUrl.test.ts",
