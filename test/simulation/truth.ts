@@ -231,7 +231,7 @@ export class Truth {
 
   #notePod(cluster: string, pod: PodObject, isStored: boolean): void {
     const record = this.records.get(pod.uid) ?? this.newRecord(cluster, pod, 0);
-    record.wasReassigned ||= !isDeepStrictEqual([pod.labels, pod.controller?.uid], [record.last.labels, record.last.controller?.uid]);
+    record.wasReassigned ||= isReassigned(record.last, pod);
     record.last = pod;
     record.isStored = isStored;
     record.goneAtMs = isStored ? undefined : this.nowMs;
@@ -254,6 +254,9 @@ export class Truth {
     for (const record of this.records.values()) if (record.cluster === cluster) this.onPod(record);
   }
 }
+
+const isReassigned = (before: PodObject, { labels, controller }: PodObject): boolean =>
+  controller?.uid !== before.controller?.uid || (labels !== before.labels && !isDeepStrictEqual(labels, before.labels));
 
 /** A container of the pod has started, and the kubelet has not ended it for good. */
 export const isLive = ({ process }: Pick<PodRecord, "process">): boolean =>
