@@ -218,8 +218,13 @@ function silenceLeftMs(row: ServerRow, observation: Observation, since: FarmMemo
  */
 function judgeUnknownRows(observation: Observation, memory: FarmMemory, matches: RowMatches, { rows }: TableRead): readonly Verdict[] {
   const isCandidate = mayBeLeftBehind(observation);
+  const published = new Set((observation.farm.status.plan?.unexplained ?? []).map(({ serverID }) => serverID));
+  const isWanted = (row: ServerRow): boolean => {
+    const set = setThatWants(row.name, undefined, observation);
+    return set !== undefined && !(set.unreadSinceMs !== undefined && published.has(row.serverID));
+  };
   return rows
-    .filter((row) => isCandidate(row) && matches.podsOf(row).length === 0 && setThatWants(row.name, undefined, observation) === undefined)
+    .filter((row) => isCandidate(row) && matches.podsOf(row).length === 0 && !isWanted(row))
     .map((row) => judgeUnknown(row, observation, memory));
 }
 

@@ -44,7 +44,7 @@ export function releaseOf(
   const { farm, nowMs, pods } = observation;
   if (leavesRows(observation, authority)) return { kind: "release", reason: "NothingToDo", left: [] };
   const seenMs = nowMs - (memory.deletingSinceMs ?? nowMs);
-  const elapsedMs = Math.max(seenMs, moment.nowWallMs - (farm.deletionAtMs ?? moment.nowWallMs));
+  const elapsedMs = pods.synced ? Math.max(seenMs, moment.nowWallMs - (farm.deletionAtMs ?? moment.nowWallMs)) : seenMs;
   const graces = remainingPods(observation, plan).map(({ graceSeconds }) => graceSeconds * 1000 + gracePaddingMs);
   const mostMs = Math.max(limitMs, ...graces);
   const waiting = rowsToWaitFor(observation, plan);

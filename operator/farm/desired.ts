@@ -7,7 +7,7 @@ import type { MemberObservation, Observation } from "./observation.ts";
 import { matches } from "./selector.ts";
 import { comparable, renderServerName } from "./serverName.ts";
 import type { Rendered } from "./serverName.ts";
-import { isUnanswered, isUnknown, mayBeOf } from "./unread.ts";
+import { isSurelyOf, isUnanswered, isUnknown } from "./unread.ts";
 
 export interface ClaimedPod {
   readonly pod: Pod;
@@ -23,7 +23,7 @@ export interface Desired {
   readonly holders: ReadonlyMap<string, ClaimedPod>;
   /** Alive and bound, but an older WebFarm has them. */
   readonly taken: readonly { readonly pod: Pod; readonly by: FarmKey }[];
-  /** Alive, bound and without a row of this farm; an older WebFarm whose workload cannot be read yet may have them. */
+  /** Alive, bound and without a row of this farm, and surely pods of an older WebFarm's workload, which cannot be read yet. */
   readonly undecided: readonly { readonly pod: Pod; readonly by: FarmKey }[];
 }
 
@@ -40,17 +40,18 @@ export function desiredServers(
   const taken: { pod: Pod; by: FarmKey }[] = [];
   const undecided: { pod: Pod; by: FarmKey }[] = [];
   const registered = new Set(rows.flatMap((row) => podOf(row, observation) ?? []));
+  const remembered = new Set(observation.farm.status.inventory?.map(({ podUID }) => podUID)); // where the application registers itself
   for (const pod of observation.pods.pods) {
     if (hasEnded(pod)) continue;
     const hash = podHash(pod.uid);
-    const isRegistered = registered.has(hash);
+    const isRegistered = registered.has(hash) || remembered.has(pod.uid);
     const member = memberOf(pod, isRegistered, observation);
     if (member === undefined) continue;
     const by = observation.takenByOlder.get(pod.uid);
-    const perhaps = isRegistered ? undefined : observation.perhapsOlders?.get(pod.uid);
-    if (by === undefined && perhaps === undefined) claimed.push({ pod, hash, member, name: renderServerName(member.serverName, pod) });
+    const unread = isRegistered ? undefined : observation.unreadOlders?.get(pod.uid);
+    if (by === undefined && unread === undefined) claimed.push({ pod, hash, member, name: renderServerName(member.serverName, pod) });
     else if (wantsRow({ pod }) && by !== undefined) taken.push({ pod, by });
-    else if (wantsRow({ pod }) && perhaps !== undefined) undecided.push({ pod, by: perhaps });
+    else if (wantsRow({ pod }) && unread !== undefined) undecided.push({ pod, by: unread });
   }
   return { claimed, holders: holdersOf(claimed, rows, nameOf), taken, undecided };
 }
@@ -61,18 +62,18 @@ function podOf(row: ServerRow, { identity }: Observation): PodHash | undefined {
 }
 
 /**
- * The first member that selects the pod. One that could not be read before stands in its order too, for pods that have no row yet and may be
- * its own: they wait for it, and get no other member's name.
+ * The first member that selects the pod. One that could not be read yet stands in its order too, for pods that have no row and are surely its
+ * own: they wait for it, and get no other member's name.
  */
 function memberOf(pod: Pod, isRegistered: boolean, { farm, members }: Observation): MemberObservation | undefined {
-  const mayBeIts = ({ name }: MemberObservation): boolean => {
+  const isIts = ({ name }: MemberObservation): boolean => {
     const ref = farm.spec.members.find((member) => member.name === name)?.workloadRef;
-    return ref !== undefined && mayBeOf(pod, ref);
+    return ref !== undefined && isSurelyOf(pod, ref);
   };
   const selects = ({ selector }: MemberObservation): boolean => selector !== undefined && matches(selector, pod.labels);
   return (
-    members.find((member) => selects(member) || (!isRegistered && isUnanswered(member) && mayBeIts(member))) ??
-    members.find((member) => isUnknown(member) && mayBeIts(member))
+    members.find((member) => selects(member) || (!isRegistered && isUnanswered(member) && isIts(member))) ??
+    members.find((member) => isUnknown(member) && isIts(member))
   );
 }
 

@@ -12,7 +12,7 @@ import type { Observation } from "./observation.ts";
 import type { Plan } from "./plan.ts";
 import { permitted } from "./policy.ts";
 import type { Authority, Silence } from "./policy.ts";
-import { isUnknown } from "./unread.ts";
+import { isUnknown, mayBeOf } from "./unread.ts";
 
 export type GateReason = "Registered" | "Suspended" | "Observe" | "PolicyForbids" | "ReadOnly" | "Deleting" | "FailOpen";
 
@@ -29,13 +29,14 @@ export interface Gates {
 }
 
 export function gatesToOpen(observation: Observation, memory: FarmMemory, plan: Plan, authority: Authority): Gates {
-  const { claimed, undecided } = plan.desired;
+  const { claimed } = plan.desired;
   const isClosed = ({ pod }: { readonly pod: Pod }): boolean => pod.gate === "closed" && wantsRow({ pod });
   const closed = claimed.filter(isClosed);
-  if (closed.length + undecided.length === 0) return { open: [] };
+  const orphans = orphansOf(observation, plan).filter((pod) => isClosed({ pod }));
+  if (closed.length + orphans.length === 0) return { open: [] };
   const registered = registeredPods(observation);
   const open: GateOpening[] = [];
-  const waiting: Pod[] = undecided.filter(isClosed).map(({ pod }) => pod);
+  const waiting: Pod[] = orphans;
   for (const claim of closed) {
     const cause = causeOf(claim, observation, plan, authority, registered);
     if (cause === undefined) waiting.push(claim.pod);
@@ -51,9 +52,18 @@ export function gatesToOpen(observation: Observation, memory: FarmMemory, plan: 
   return { open, ...(waits.length > 0 && { lookAgainMs: Math.min(...waits) }) };
 }
 
+/** Pods that nobody has and that may be those of a member which could not be read: whosever they are, a fault closes no gate for ever. */
+function orphansOf({ farm, members, pods }: Observation, { desired }: Plan): Pod[] {
+  const unread = new Set(members.filter(isUnknown).map(({ name }) => name));
+  if (unread.size === 0) return [];
+  const refs = farm.spec.members.flatMap(({ name, workloadRef }) => (unread.has(name) ? (workloadRef ?? []) : []));
+  const had = new Set([...desired.claimed, ...desired.taken, ...desired.undecided].map(({ pod }) => pod.uid));
+  return pods.pods.filter((pod) => !had.has(pod.uid) && refs.some((ref) => mayBeOf(pod, ref)));
+}
+
 type Cause = Omit<GateOpening, "pod">;
 
-/** Why the gate opens at once. A pod without a controller may be another's while the workload cannot be read: only its own row is a cause. */
+/** Why the gate opens at once. */
 function causeOf(
   claim: ClaimedPod,
   observation: Observation,
@@ -62,7 +72,6 @@ function causeOf(
   registered: ReadonlySet<PodHash>,
 ): Cause | undefined {
   if (registered.has(claim.hash)) return registeredCause;
-  if (isUnknown(claim.member) && claim.pod.controller === undefined) return undefined;
   return farmsCause(observation, authority) ?? policyCause(plan, authority, claim);
 }
 

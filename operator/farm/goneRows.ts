@@ -90,7 +90,8 @@ function heldUntilMs(goneSinceMs: Milliseconds, { unreadSinceMs }: OrdinalRange,
 }
 
 function awaitingSuccessor({ farm }: Observation, set: OrdinalRange): string {
-  if (isUnread(set)) return `StatefulSet ${set.name} cannot be read and may want a pod of this name; the row waits a while for an answer.`;
+  if (isUnread(set))
+    return `StatefulSet ${set.name} cannot be read and may want a pod of this name; the row waits a while for an answer (see condition WorkloadsResolved).`;
   return farm.spec.registration === "Application"
     ? "The StatefulSet wants a pod of this name, which will use the row as it finds it."
     : "The StatefulSet wants a pod of this name; the row waits up to a minute for it.";

@@ -4,11 +4,12 @@
 import { stillEqual } from "./equalNames.ts";
 import type { EqualNames } from "./equalNames.ts";
 import { hasEnded, isAlive } from "./hasEnded.ts";
-import { readMark } from "./mark.ts";
-import type { Milliseconds, PodUid, PodView, ServerRow } from "./model.ts";
+import { kinship, readMark } from "./mark.ts";
+import type { Milliseconds, PodUid, PodView, ServerRow, TableRead } from "./model.ts";
 import type { Observation } from "./observation.ts";
 import { noProcesses } from "./unsynchronised.ts";
 import type { Processes } from "./unsynchronised.ts";
+import { wantedPods } from "./wantedPods.ts";
 
 /** A row as it was read: another ServerID or GUID is another row. */
 export type RowKey = string & { readonly rowKey: never };
@@ -18,6 +19,8 @@ const guidOf = (key: RowKey): string => key.slice(key.indexOf("/") + 1);
 export interface FarmMemory {
   /** When this process first looked at the farm; absent: it never did. */
   readonly sinceMs?: Milliseconds;
+  /** How many rows of the farm there were less than pods wanted when this process could first tell. */
+  readonly tooFewAtStart?: number;
   /** When each pod was first seen bound to a node. */
   readonly boundSince: ReadonlyMap<PodUid, Milliseconds>;
   /** When a live read of this process first found the row's pod gone, and the newest ping of its server then. */
@@ -89,6 +92,11 @@ export const emptyMemory: FarmMemory = {
   processes: noProcesses,
 };
 
+function tooFewRows({ members, identity }: Observation, { rows }: TableRead): number | undefined {
+  const { count, isSure } = wantedPods(members);
+  return isSure ? Math.max(0, count - rows.filter((row) => kinship(row, identity).kind === "ours").length) : undefined;
+}
+
 /** How long rows removed as missing count in the view of promise 5. */
 export const missingWindowMs = 10 * 60_000;
 /** A late registration that is not seen to restart holds up the next ones no longer than this. */
@@ -125,9 +133,11 @@ export function remember(memory: FarmMemory, observation: Observation): FarmMemo
   };
   if (observation.table.kind !== "read") return next;
   const keys = new Set(observation.table.read.rows.map(rowKey));
+  const tooFew = memory.tooFewAtStart ?? tooFewRows(observation, observation.table.read);
   const kept = <T>(map: ReadonlyMap<RowKey, T>): ReadonlyMap<RowKey, T> => new Map([...map].filter(([key]) => keys.has(key)));
   return {
     ...next,
+    ...(tooFew !== undefined && { tooFewAtStart: tooFew }),
     equalNames: stillEqual(memory.equalNames, observation.table.read),
     missingSince: kept(next.missingSince),
     silentSince: kept(memory.silentSince),

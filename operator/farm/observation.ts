@@ -52,8 +52,8 @@ export interface Observation {
   readonly pods: PodView;
   /** Pods that an older WebFarm selects too, and which. */
   readonly takenByOlder: ReadonlyMap<PodUid, FarmKey>;
-  /** Pods that an older WebFarm may select, and which: the workload of one of its members could not be read yet. */
-  readonly perhapsOlders?: ReadonlyMap<PodUid, FarmKey>;
+  /** Pods of the workload of an older WebFarm, and of which: it could not be read yet. */
+  readonly unreadOlders?: ReadonlyMap<PodUid, FarmKey>;
   readonly table: TableObservation;
   /** What a person has approved, as committed in the status. */
   readonly approval?: Approval;

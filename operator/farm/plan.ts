@@ -190,7 +190,12 @@ function planPods(context: Context): PodsPlan {
   );
   views.push(
     ...desired.undecided.map(({ pod, by }) =>
-      podView(pod, "Pending", "WorkloadUnresolved", `WebFarm ${by} is older and may select this pod; its workload cannot be read.`),
+      podView(
+        pod,
+        "Pending",
+        "WorkloadUnresolved",
+        `The pod is of a workload that the older WebFarm ${by} names and that cannot be read; see condition WorkloadsResolved there.`,
+      ),
     ),
   );
   const spokenFor = new Set<PodUid>(verdicts.flatMap((verdict) => verdict.view.pod?.uid ?? []));

@@ -20,6 +20,7 @@ import type { RowContext, RowVerdict } from "./rowVerdict.ts";
 import { comparable, patternIndex, renderNamePattern, renderServerName } from "./serverName.ts";
 import type { NamePattern } from "./serverName.ts";
 import { rowView as view } from "./views.ts";
+import { wantedPods } from "./wantedPods.ts";
 import { whereabouts } from "./whereabouts.ts";
 import type { Whereabouts } from "./whereabouts.ts";
 
@@ -115,24 +116,19 @@ function looksWrong(
   ours: readonly { readonly where: Whereabouts }[],
   read: TableRead,
 ): boolean {
-  const counts = observation.members.map(({ workload }) =>
-    workload.kind === "found" ? workload.replicas : workload.kind === "unknown" ? undefined : 0,
-  );
-  const isUnsure = counts.includes(undefined); // who cannot say how many pods there should be cannot call the view right
-  const wanted = counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+  const wanted = wantedPods(observation.members);
+  const missingRows = ours.filter(({ where }) => where.kind === "missing").length;
   const present = new Set(read.rows.map(({ serverID }) => serverID));
   const removedByUs = [...memory.removedAsMissing.keys()].filter((serverID) => !present.has(serverID)).length;
-  // Nobody knows what a process before this one removed: as long as it would count, as many as there should be rows.
-  const mayBeRemoved = isJustBegun(observation, memory) ? Math.max(0, wanted - ours.length) : 0;
-  const removed = Math.max(removedByUs, mayBeRemoved);
-  const missing = ours.filter(({ where }) => where.kind === "missing").length + removed;
+  // Nobody knows what a process before this one removed: as long as it would count, as many rows as this one found too few.
+  const isJustBegun = memory.sinceMs !== undefined && observation.nowMs - memory.sinceMs < missingWindowMs;
+  if (isJustBegun && !wanted.isSure && memory.tooFewAtStart === undefined) return missingRows * 2 > ours.length;
+  const removed = Math.max(removedByUs, isJustBegun ? (memory.tooFewAtStart ?? 0) : 0);
+  const missing = missingRows + removed;
   if (missing < 3 || missing * 2 <= ours.length + removed) return false;
   const alive = desired.claimed.filter(({ pod }) => isAlive(pod)).length;
-  return isUnsure || alive * 2 < wanted;
+  return !wanted.isSure || alive * 2 < wanted.count;
 }
-
-const isJustBegun = ({ nowMs }: Observation, { sinceMs }: FarmMemory): boolean =>
-  sinceMs !== undefined && nowMs - sinceMs < missingWindowMs;
 
 function judgeOurs(row: ServerRow, where: Whereabouts, context: RowContext): RowVerdict {
   const { farm } = context.observation;

@@ -1,6 +1,6 @@
-// Which pods may be those of a workload that could not be read since this process leads: its selector is not known, and an error is never
-// "does not select". A pod says who controls it, and a controller is named after what made it; so it can be told without a read that a pod
-// is surely another workload's. It decides nothing about rows or gates.
+// Which pods are those of a workload that could not be read since this process leads: its selector is not known, and an error is never
+// "does not select". A pod says who controls it, and a controller is named after what made it; so without a read it can be told of the pods
+// of built-in workloads that they surely are. Of others only that they surely are not. It decides nothing about rows or gates.
 
 import type { Pod } from "./model.ts";
 import type { MemberObservation } from "./observation.ts";
@@ -17,18 +17,25 @@ export const isUnanswered = (member: MemberObservation): boolean =>
   isUnknown(member) && member.workload.kind === "unknown" && !answers.has(member.workload.reason);
 
 /** What a Deployment adds to its name for its ReplicaSets: letters that make no words. */
-const replicaSetSuffix = /^(-[bcdfghjklmnpqrstvwxz2456789]+)?$/;
+const replicaSetSuffix = /^-[bcdfghjklmnpqrstvwxz2456789]+$/;
 
-/** False: surely not. A pod without a controller may be anybody's who has the readiness gate in his template. */
+/** The pod's controller says that it is a pod of this workload. */
+export function isSurelyOf({ controller }: Pod, { apiVersion, kind, name }: WorkloadRef): boolean {
+  if (controller === undefined) return false;
+  if (apiVersion === "apps/v1" && kind === "Deployment")
+    return isReplicaSet(controller) && controller.name.startsWith(name) && replicaSetSuffix.test(controller.name.slice(name.length));
+  return controller.apiVersion === apiVersion && controller.kind === kind && controller.name === name;
+}
+
+/**
+ * False: surely not. What stands between a kind that is not built in and its pods is named as it likes, but after it; and a pod without a
+ * controller may be anybody's.
+ */
 export function mayBeOf(pod: Pod, ref: WorkloadRef): boolean {
   const { controller } = pod;
-  if (controller === undefined) return pod.gate !== "absent";
-  const suffix = controller.name.startsWith(ref.name) ? controller.name.slice(ref.name.length) : undefined;
-  if (suffix === undefined) return false;
-  const isReplicaSet = controller.apiVersion === "apps/v1" && controller.kind === "ReplicaSet";
-  if (controller.kind === ref.kind) return suffix === "";
-  if (ref.apiVersion === "apps/v1" && ref.kind !== "Deployment") return false;
-  if (isReplicaSet) return replicaSetSuffix.test(suffix);
-  // What stands between a kind that is not built in and its pods is named as it likes, but after it.
-  return ref.apiVersion !== "apps/v1" && (suffix === "" || suffix.startsWith("-"));
+  if (controller === undefined || isSurelyOf(pod, ref)) return true;
+  if (ref.apiVersion === "apps/v1" || controller.kind === ref.kind) return false;
+  return controller.name === ref.name || controller.name.startsWith(`${ref.name}-`);
 }
+
+const isReplicaSet = ({ apiVersion, kind }: NonNullable<Pod["controller"]>): boolean => apiVersion === "apps/v1" && kind === "ReplicaSet";

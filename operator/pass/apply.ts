@@ -43,6 +43,7 @@ export async function apply(pass: Pass, wanted: Actions): Promise<Applied> {
   const done = { registered: [] as Insert[], marked: [] as Remark[], removed: [] as ConfirmedGone[], refused: [...refused] };
   const removals = dueRemovals(pass, open.removals);
   let problem: DatabaseProblem | undefined;
+  let isCutShort = false;
   const unlessRefused = async <T>(write: () => Promise<readonly T[]>): Promise<readonly T[]> => {
     try {
       return await write();
@@ -72,13 +73,14 @@ export async function apply(pass: Pass, wanted: Actions): Promise<Applied> {
     pass.signal.throwIfAborted();
     if (!isDatabaseFailure(error)) throw error;
     pass.state.table = { ...pass.state.table, dirty: true };
+    isCutShort = true;
     problem ??= error.problem;
   }
   if (done.registered.length + done.marked.length + done.removed.length > 0) {
     pass.state.lastChangeWallMs = pass.clock.now();
   }
   const outcome = { refused: done.refused, ...(problem !== undefined && { problem }) };
-  const drainsMs = problem === undefined ? drainsAfterMs(pass, open.removals) : undefined; // else it is tried again later each time
+  const drainsMs = !isCutShort ? drainsAfterMs(pass, open.removals) : undefined; // else it is tried again later each time
   return { ...done, outcome, ...(drainsMs !== undefined && { drainsAfterMs: drainsMs }) };
 }
 

@@ -1,4 +1,5 @@
-// Turns an observation into a plan and what of it is permitted, and keeps the waits in step. It reads again where a plan rests on pings.
+// Turns an observation into a plan and what of it is permitted, and keeps the waits in step. It reads again where a plan
+// rests on pings, and asks again what is wanted where pods are missed.
 
 import { awaitedRowsMs } from "../farm/application.ts";
 import { usersOf } from "../farm/inventory.ts";
@@ -27,8 +28,9 @@ export interface Decision {
 const justNowMs = 10;
 
 /**
- * A plan on rows that are fresh enough for it: a row whose pod is missing, or that the application wrote, goes (and a person is asked
- * about one) only when its newest ping was read just now, a surplus one only when the one that stays was; and rows that an application is to write are looked for.
+ * A plan on rows that are fresh enough for it: a row whose pod is missing, or that the application wrote, goes only when its newest ping was
+ * read just now, and so a person is asked about one that the application wrote; a surplus one only when the one that stays was; and rows
+ * that an application is to write are looked for.
  */
 export async function decide(options: ObserveOptions, observed: Observed, state: FarmState, signal: AbortSignal): Promise<Decision> {
   const first = decideOn(observed, state);

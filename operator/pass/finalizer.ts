@@ -98,8 +98,8 @@ function tellRelease({ cluster, log }: ReleaseOptions, farm: WebFarm, { reason, 
   const which = reason === "Clean" ? `${left.length} rows that only a person may remove` : `${left.length} rows`;
   const note =
     left.length === 0
-      ? "The WebFarm is released although its rows could not be read in time."
-      : `The WebFarm is released and leaves ${which}: ${names.join(", ")}.`;
+      ? "The WebFarm is released although its pods or rows could not be read in time: look in CMS_WebFarmServer whether it left any."
+      : `The WebFarm is released and leaves ${which}: ${names.join(", ")}. Delete those that no process uses in the administration.`;
   log.warn("Released a WebFarm whose rows are not all removed", { farm: farm.key, reason, rows: names });
   cluster.record({ farm, type: "Warning", reason: "ServersLeft", action: "Release", note });
 }

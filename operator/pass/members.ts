@@ -7,7 +7,7 @@ import type { FarmKey, LabelSelector, Milliseconds, Pod, PodUid, WebFarm, Worklo
 import type { MemberObservation, OrdinalRange } from "../farm/observation.ts";
 import type { Member, WorkloadRef } from "../farm/resource.generated.ts";
 import { matches } from "../farm/selector.ts";
-import { isUnanswered, mayBeOf } from "../farm/unread.ts";
+import { isSurelyOf, isUnanswered } from "../farm/unread.ts";
 import type { Cluster } from "./ports.ts";
 
 export interface Members {
@@ -24,7 +24,7 @@ export interface Members {
 
 export interface OfOlder {
   readonly takenByOlder: ReadonlyMap<PodUid, FarmKey>;
-  readonly perhapsOlders: ReadonlyMap<PodUid, FarmKey>;
+  readonly unreadOlders: ReadonlyMap<PodUid, FarmKey>;
 }
 
 export type Freshness = "settled" | "now";
@@ -93,7 +93,7 @@ export function createMembers({
     resolve,
     async ofOlder(farm, pods, signal) {
       const taken = new Map<PodUid, FarmKey>();
-      const perhaps = new Map<PodUid, FarmKey>();
+      const unread = new Map<PodUid, FarmKey>();
       const older = cluster.farmsIn(farm.namespace).filter((other) => other.uid !== farm.uid && isOlder(other, farm));
       for (const other of older.toSorted((a, b) => (isOlder(b, a) ? -1 : 1))) {
         const observed = await resolve(other, "settled", signal);
@@ -102,10 +102,10 @@ export function createMembers({
         const refs = other.spec.members.flatMap(({ name, workloadRef }) => (unanswered.has(name) ? (workloadRef ?? []) : []));
         for (const pod of pods) {
           if (selectors.some((selector) => matches(selector, pod.labels))) taken.set(pod.uid, other.key);
-          if (refs.some((ref) => mayBeOf(pod, ref))) perhaps.set(pod.uid, other.key);
+          if (refs.some((ref) => isSurelyOf(pod, ref))) unread.set(pod.uid, other.key);
         }
       }
-      return { takenByOlder: taken, perhapsOlders: perhaps };
+      return { takenByOlder: taken, unreadOlders: unread };
     },
     async statefulSets(farm, pods, freshness, signal) {
       const ranges = new Map<string, OrdinalRange>();

@@ -17,6 +17,8 @@ import type { FarmState } from "./state.ts";
 const firstRetryMs = 1_000;
 const lastRetryMs = 30_000;
 const unresolvedRetryMs = 1_000;
+/** Pods that another WebFarm's workload surely has are looked at again when that could be read. */
+const undecidedRetryMs = 5_000;
 /** Credentials are read again this often while they do not do, so that a corrected Secret is soon tried. */
 const longestFailureMs = 10_000;
 
@@ -76,7 +78,7 @@ const openMs = ({ assessment, applied }: Done, state: FarmState): Milliseconds |
 
 /** Pods that nobody owns may be those of a workload that is not there yet, or cannot be read; so may those that wait for one. */
 function unresolvedMs({ members: observed, pods }: Observation, { desired }: Plan): Milliseconds | undefined {
-  if (desired.undecided.length > 0) return unresolvedRetryMs;
+  if (desired.undecided.length > 0) return undecidedRetryMs;
   const owned = desired.claimed.filter(({ member }) => !isUnknown(member)).length + desired.taken.length;
   return observed.every(isComplete) || pods.pods.filter(isAlive).length <= owned ? undefined : unresolvedRetryMs;
 }

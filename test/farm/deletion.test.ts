@@ -55,6 +55,12 @@ const unreadMember = member({ workload: unread });
 const unreadFirst = member({ workload: unread, selector: undefined });
 const known = member({ name: "known", workload: deployment() });
 
+test("pods that could not be listed yet may have any grace, so the two minutes count from now", () => {
+  const scene = { pods: [], rows: [rowOf(a)], members: [goneMember], synced: false };
+  expect(told(release(scene, { seenMs: 20_000, deletedMs: 130_000 }))).toBe("wait");
+  expect(told(release(scene, { seenMs: 120_000, deletedMs: 250_000 }))).toBe("TimedOut");
+});
+
 describe("a WebFarm is released at once", () => {
   test.each<[string, FarmChanges, Scene]>([
     ["with policy CreateOnly", { spec: { policy: "CreateOnly" } }, {}],

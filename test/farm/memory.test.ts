@@ -3,7 +3,7 @@ import { paceLate, registeredLate } from "../../operator/farm/lateRegistration.t
 import { emptyMemory, remember, rowKey } from "../../operator/farm/memory.ts";
 import type { FarmMemory, LateRegistration } from "../../operator/farm/memory.ts";
 import type { Pod } from "../../operator/farm/model.ts";
-import { ended, farm, memory, nowMs, observation, pod, rowOf, unavailable, unbound, uid } from "./build.ts";
+import { deployment, ended, farm, foreignRow, member, memory, nowMs, observation, pod, rowOf, unavailable, unbound, uid } from "./build.ts";
 import type { WebFarmSpec } from "../../operator/farm/resource.generated.ts";
 import type { Scene } from "./build.ts";
 
@@ -84,6 +84,19 @@ describe("the moments of a row", () => {
   });
   test("a namesake of another UID does not", () =>
     expect(seeing({ rows: [row], pods: [pod({ uid: uid("x") })] }, moments).missingSince.size).toBe(1));
+});
+
+test("how many rows there are too few is told once, as soon as rows and workloads can be read", () => {
+  const wants = (replicas: number): Scene => ({ members: [member({ workload: deployment({ replicas }) })] });
+  const unread: Scene = { members: [member({ workload: { kind: "unknown", reason: "ApiError", message: "500" } })] };
+  const tooFew = (...scenes: readonly Scene[]): number | undefined =>
+    scenes.reduce<FarmMemory>((before, scene) => seeing(scene, before), memory()).tooFewAtStart;
+  expect(tooFew({ ...wants(3), rows: [rowOf(a)] })).toBe(2);
+  expect(tooFew({ ...wants(1), rows: [rowOf(a), foreignRow({ name: "other" })] })).toBe(0);
+  expect(tooFew({ ...wants(3), rows: [foreignRow({ name: "other" })] })).toBe(3);
+  expect(tooFew({ ...wants(3), rows: [rowOf(a)] }, { ...wants(9), rows: [] })).toBe(2);
+  expect(tooFew({ ...unread, rows: [] })).toBeUndefined();
+  expect(tooFew({ ...wants(3), table: unavailable() }, { ...unread, rows: [] }, { ...wants(4), rows: [rowOf(a)] })).toBe(3);
 });
 
 test("rows removed as missing are remembered for 10 minutes, and not a millisecond longer", () => {

@@ -149,16 +149,23 @@ describe("when the view looks wrong", () => {
     expect(blocked(scene(0, 2, 3), allGone({ removedAsMissing: removed(1, 101) }))).toBe(2);
   });
   test("what a process before this one may have removed counts too, for the first 10 minutes and not a millisecond longer", () => {
-    const begun = (agoMs: Milliseconds): FarmMemory => allGone({ sinceMs: nowMs - agoMs });
+    const begun = (agoMs: Milliseconds, tooFewAtStart = 2): FarmMemory => allGone({ sinceMs: nowMs - agoMs, tooFewAtStart });
     expect(blocked(scene(0, 2, 4), begun(599_999))).toBe(2);
     expect(blocked(scene(0, 2, 4), begun(600_000))).toBe(0);
-    expect(blocked(scene(0, 2, 2), begun(0))).toBe(0);
+    expect(blocked(scene(0, 2, 4), begun(0, 0))).toBe(0);
+  });
+  test("before the workload could be read in those minutes, more missing rows than others are too many, however few", () => {
+    const unread = [member({ workload: { kind: "unknown", reason: "ApiError", message: "" } })];
+    const begun = (agoMs: Milliseconds): FarmMemory => allGone({ sinceMs: nowMs - agoMs });
+    expect(blocked({ ...scene(0, 2, 0), members: unread }, begun(0))).toBe(2);
+    expect(blocked({ ...scene(1, 2, 0), members: unread }, begun(0))).toBe(0);
+    expect(blocked({ ...scene(0, 2, 0), members: unread }, begun(600_000))).toBe(0);
   });
   test("what this process removed is a part of what may have been removed, and counts once", () =>
-    expect(blocked(scene(0, 1, 3), allGone({ sinceMs: nowMs, removedAsMissing: removed(101) }))).toBe(1));
+    expect(blocked(scene(0, 1, 3), allGone({ sinceMs: nowMs, tooFewAtStart: 2, removedAsMissing: removed(101) }))).toBe(1));
   test("a farm that grows, or has no rows yet, hands over and removes as ever while its pods are to be seen", () => {
-    expect(blocked(scene(2, 3, 4), allGone({ sinceMs: nowMs }))).toBe(0);
-    expect(plan({ ...scene(0, 0, 9), pods }, allGone({ sinceMs: nowMs })).inserts).toHaveLength(6);
+    expect(blocked(scene(2, 3, 4), allGone({ sinceMs: nowMs, tooFewAtStart: 1 }))).toBe(0);
+    expect(plan({ ...scene(0, 0, 9), pods }, allGone({ sinceMs: nowMs, tooFewAtStart: 9 })).inserts).toHaveLength(6);
   });
   test("rows removed as missing count as rows of the farm too: exactly half of all is no mistake, one more is", () => {
     const removedOne = allGone({ removedAsMissing: removed(101) });

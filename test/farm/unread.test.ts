@@ -6,7 +6,8 @@ import { farmKey } from "../../operator/farm/model.ts";
 import type { Pod } from "../../operator/farm/model.ts";
 import { planFarm } from "../../operator/farm/plan.ts";
 import { authorityOf } from "../../operator/farm/policy.ts";
-import { mayBeOf } from "../../operator/farm/unread.ts";
+import type { WorkloadRef } from "../../operator/farm/resource.generated.ts";
+import { isSurelyOf, mayBeOf } from "../../operator/farm/unread.ts";
 import { ended, farm, member, memory, nowMs, observation, pod, rowOf, uid } from "./build.ts";
 import type { Scene } from "./build.ts";
 import { actions, plan, states } from "./planning.ts";
@@ -15,28 +16,29 @@ const of = (kind: string, name: string, apiVersion = "apps/v1"): NonNullable<Pod
 const ofDeployment = of("ReplicaSet", "shop-6f7c9d5b8");
 const gated = pod({ gate: "closed", controller: ofDeployment });
 
-describe("a pod may be of a workload that cannot be read", () => {
+describe("of a workload that cannot be read is a pod", () => {
   const deployment = { apiVersion: "apps/v1", kind: "Deployment", name: "shop" };
   const set = { apiVersion: "apps/v1", kind: "StatefulSet", name: "shop" };
   const rollout = { apiVersion: "argoproj.io/v1alpha1", kind: "Rollout", name: "shop" };
-  test.each([
-    ["when a ReplicaSet of the Deployment controls it", ofDeployment, deployment, true],
-    ["not when another Deployment's does", of("ReplicaSet", "blog-6f7c9d5b8"), deployment, false],
-    ["not when that of a Deployment whose name only begins so does", of("ReplicaSet", "shop-admin-6f7c9d5b8"), deployment, false],
-    ["not when a StatefulSet controls it and a Deployment is asked for", of("StatefulSet", "shop"), deployment, false],
-    ["when the StatefulSet itself controls it", of("StatefulSet", "shop"), set, true],
-    ["not when another StatefulSet does", of("StatefulSet", "shop-b"), set, false],
-    ["not when a ReplicaSet does and a StatefulSet is asked for", ofDeployment, set, false],
-    ["when a ReplicaSet of a kind that is not built in controls it", ofDeployment, rollout, true],
-    ["not when the ReplicaSet is named after another", of("ReplicaSet", "blog-6f7c9d5b8"), rollout, false],
-    ["when what is named after it, whatever it is, controls it", of("StatefulSet", "shop-web"), rollout, true],
-    ["not when something of its kind but of another name does", of("Rollout", "shop-2", "argoproj.io/v1alpha1"), rollout, false],
-  ])("%s", (_what, controller, ref, expected) => expect(mayBeOf(pod({ controller }), ref)).toBe(expected));
-
-  test("without a controller, when it has the readiness gate", () => {
-    expect(mayBeOf(pod({ gate: "closed" }), deployment)).toBe(true);
-    expect(mayBeOf(pod({ gate: "open" }), deployment)).toBe(true);
-    expect(mayBeOf(pod(), deployment)).toBe(false);
+  test.each<[string, NonNullable<Pod["controller"]> | undefined, WorkloadRef, "surely" | "perhaps" | "surely not"]>([
+    ["a ReplicaSet of the Deployment", ofDeployment, deployment, "surely"],
+    ["a ReplicaSet of another Deployment", of("ReplicaSet", "blog-6f7c9d5b8"), deployment, "surely not"],
+    ["a ReplicaSet of a Deployment whose name only begins so", of("ReplicaSet", "shop-admin-6f7c9d5b8"), deployment, "surely not"],
+    ["a ReplicaSet of that name without a Deployment", of("ReplicaSet", "shop"), deployment, "surely not"],
+    ["a StatefulSet, where a Deployment is asked for", of("StatefulSet", "shop"), deployment, "surely not"],
+    ["the StatefulSet itself", of("StatefulSet", "shop"), set, "surely"],
+    ["another StatefulSet", of("StatefulSet", "shop-b"), set, "surely not"],
+    ["a ReplicaSet, where a StatefulSet is asked for", ofDeployment, set, "surely not"],
+    ["the custom resource itself", of("Rollout", "shop", "argoproj.io/v1alpha1"), rollout, "surely"],
+    ["another of its kind", of("Rollout", "shop-2", "argoproj.io/v1alpha1"), rollout, "surely not"],
+    ["a ReplicaSet that a custom resource may have made", ofDeployment, rollout, "perhaps"],
+    ["whatever is named after a custom resource", of("StatefulSet", "shop-web"), rollout, "perhaps"],
+    ["what is named after another", of("ReplicaSet", "blog-6f7c9d5b8"), rollout, "surely not"],
+    ["nobody", undefined, deployment, "perhaps"],
+  ])("controlled by %s", (_what, controller, ref, expected) => {
+    const one = pod({ ...(controller !== undefined && { controller }) });
+    expect(isSurelyOf(one, ref) ? "surely" : mayBeOf(one, ref) ? "perhaps" : "surely not").toBe(expected);
+    expect(mayBeOf(one, ref)).toBe(expected !== "surely not");
   });
 });
 
@@ -77,15 +79,15 @@ describe("a pod that no row was made for and that may be of a member whose workl
   });
 });
 
-describe("a pod that an older WebFarm may select, as its workload was never read", () => {
+describe("a pod of an older WebFarm's workload that was never read", () => {
   const older = new Map([[gated.uid, farmKey("prod", "older")]]);
   test("gets no row", () => {
-    const planned = plan({ perhapsOlders: older, pods: [gated] });
+    const planned = plan({ unreadOlders: older, pods: [gated] });
     expect(actions(planned)).toEqual([]);
     expect(states(planned)).toEqual(pending);
   });
   test("keeps the row that it has", () =>
-    expect(states(plan({ perhapsOlders: older, pods: [gated], rows: [rowOf(gated)] }))).toEqual(["shop-a Registered Registered"]));
+    expect(states(plan({ unreadOlders: older, pods: [gated], rows: [rowOf(gated)] }))).toEqual(["shop-a Registered Registered"]));
 });
 
 describe("the gate of a pod that waits for a workload that cannot be read", () => {
@@ -95,23 +97,27 @@ describe("the gate of a pod that waits for a workload that cannot be read", () =
     return gatesToOpen(seen, remembered, planFarm(seen, remembered), authorityOf(seen)).open.map(({ reason }) => reason);
   };
   const observing = farm({ spec: { policy: "Observe" } });
-  const perhapsOlders = new Map([[gated.uid, farmKey("prod", "older")]]);
   test.each<[string, Scene, Pod]>([
     ["of the farm's own", { members: [unread("ApiError")] }, gated],
     ["of a kind that is not known", { members: [unread("KindNotFound")] }, gated],
-    [
-      "of the farm's own, when nobody controls it, whatever the policy",
-      { members: [unread("ApiError")], farm: observing },
-      pod({ gate: "closed" }),
-    ],
-    ["of an older WebFarm, whatever the policy", { perhapsOlders, farm: observing }, gated],
+    ["of the farm's own, perhaps, whatever the policy", { members: [unread("ApiError")], farm: observing }, pod({ gate: "closed" })],
   ])("%s opens by failOpenSeconds, and not a millisecond before", (_what, scene, one) => {
     expect(opened(scene, 299_999, one)).toEqual([]);
     expect(opened(scene, 300_000, one)).toEqual(["FailOpen"]);
   });
   test("stays closed with failOpenSeconds 0", () => {
     const never = farm({ spec: { readinessGate: { failOpenSeconds: 0 } } });
-    expect(opened({ perhapsOlders, farm: never }, 1e9)).toEqual([]);
+    expect(opened({ members: [unread("ApiError")], farm: never }, 1e9)).toEqual([]);
+  });
+  test("stays closed where an older WebFarm has it, which opens it in time", () => {
+    const unreadOlders = new Map([[gated.uid, farmKey("prod", "older")]]);
+    for (const younger of [farm(), observing]) expect(opened({ unreadOlders, farm: younger }, 1e9)).toEqual([]);
+  });
+  test("of a custom resource opens at once where what controls it is another WebFarm's to say", () => {
+    const rollout = { apiVersion: "argoproj.io/v1alpha1", kind: "Rollout", name: "shop" };
+    const spec = { policy: "Observe" as const, members: [{ name: "live", workloadRef: rollout }] };
+    const scene = { members: [unread("Forbidden")], farm: farm({ spec }) };
+    expect(opened(scene, 0, pod({ gate: "closed", controller: of("StatefulSet", "shop-admin") }))).toEqual([]);
   });
   test("opens at once where the farm may not write and the pod says that it is its own", () =>
     expect(opened({ members: [unread("ApiError")], farm: observing }, 0)).toEqual(["Observe"]));

@@ -217,7 +217,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "count only rows whose wait is over",
     file: "operator/farm/rows.ts",
-    find: 'const missing = ours.filter(({ where }) => where.kind === "missing").length + removed;',
+    find: "const missing = missingRows + removed;",
     plant: "const missing = memory.missingSince.size + removed;",
     killedBy: "test/farm/planAbsence.test.ts",
   },
@@ -231,8 +231,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "forget that a process before this one may have removed rows",
     file: "operator/farm/rows.ts",
-    find: "isJustBegun(observation, memory) ? Math.max(0, wanted - ours.length) : 0;",
-    plant: "isJustBegun(observation, memory) ? 0 : 0;",
+    find: "isJustBegun ? (memory.tooFewAtStart ?? 0) : 0",
+    plant: "isJustBegun ? 0 : 0",
     killedBy: "test/farm/planAbsence.test.ts",
   },
   {

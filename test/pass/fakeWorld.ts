@@ -64,6 +64,8 @@ export class FakeWorld {
   readonly faults = new Map<string, Fault>();
   readonly gates = new Map<string, string>();
   readonly refusedRows = new Set<string>();
+  /** Servers with more bindings than any number of requests deletes. */
+  readonly endlessRows = new Set<string>();
   /** A trigger undoes what is written to these rows, and says nothing. */
   readonly undoneRows = new Set<string>();
   readonly secrets = new Map<string, Readonly<Record<string, string>>>([["kentico", { CMSConnectionString: "Server=sql;Password=hush" }]]);
@@ -355,9 +357,9 @@ export class FakeWorld {
       remove: (rows) =>
         this.#call("remove", () => ({
           ...this.#write(place, rows, (wanted) => {
-            if (isSilent(wanted)) this.rows = this.rows.filter((row) => row !== find(wanted));
+            if (isSilent(wanted) && !this.endlessRows.has(wanted.name)) this.rows = this.rows.filter((row) => row !== find(wanted));
           }),
-          bindings: 0,
+          bindings: rows.some(({ name }) => this.endlessRows.has(name)) ? 2_000 : 0,
           bindingsRemain: rows.some((row) => find(row) !== undefined && isSilent(row)),
         })),
       conflict: (name) => this.#call("conflict", () => this.rows.find((row) => isEqual(row.name, name))),

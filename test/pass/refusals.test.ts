@@ -76,3 +76,18 @@ test("a hand-over that a trigger undoes twice is told as refused", async () => {
   await world.settle(90_000);
   expect([names(world), world.rows[0]?.guid, world.condition("Synced")?.reason]).toEqual([[first], old, "RowRefused"]);
 });
+
+test("an insert that is refused holds up no long removal", async () => {
+  const pieces = async (isRefused: boolean): Promise<number> => {
+    const world = await registered();
+    if (isRefused) world.faults.set("register", { when: "before", error: new FakeDatabaseError(problem("permission"), "notApplied") });
+    world.endlessRows.add(first);
+    world.put(ended({ name: first, uid: uid("first") }));
+    world.put(pod({ name: second, uid: uid("second") }));
+    await world.settle(60_000);
+    return world.count("remove");
+  };
+  const usual = await pieces(false);
+  expect(usual).toBeGreaterThan(100);
+  expect(await pieces(true)).toBeGreaterThan(usual * 0.9);
+});

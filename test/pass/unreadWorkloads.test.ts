@@ -73,3 +73,53 @@ describe("the row that the application wrote under a name of a StatefulSet", () 
     expect(names()).toEqual([]);
   });
 });
+
+describe("where the application registers itself", () => {
+  const set = { apiVersion: "apps/v1", kind: "StatefulSet", name: "shop" };
+  beforeEach(() => {
+    world.workload = undefined;
+    world.mode = "1";
+  });
+
+  test("a set that once cannot be read takes back no digest that a person was shown", async () => {
+    world.kind = "StatefulSet";
+    world.respec({ registration: "Application", members: [{ name: "live", workloadRef: set }] });
+    world.insertForeign({ name: "shop-5" });
+    await world.settle(400_000);
+    const digest = world.farm?.status.plan?.digest ?? "";
+    world.workload = unread;
+    await world.settle(31_000);
+    expect(world.farm?.status.plan?.digest).toBe(digest);
+    world.workload = undefined;
+    world.annotate("webfarm.dev/approve-removals", digest);
+    await world.settle(61_000);
+    expect([names(), world.evidence]).toEqual([[], ["approved"]]);
+  });
+
+  test("a pod that is remembered to have a row keeps it while an older WebFarm's workload cannot be read", async () => {
+    world.respec({ registration: "Application" });
+    world.put(gated);
+    world.insertForeign({ name: gated.name });
+    await world.settle(5_000);
+    const inventory = world.farm?.status.inventory;
+    expect([inventory?.map(({ podUID }) => podUID), [...world.gates]]).toEqual([[gated.uid], [[gated.name, "Registered"]]]);
+    const older = farmKey("prod", "older");
+    world.farms.set(
+      older,
+      farm({ key: older, name: "older", uid: "uid-of-older", createdAtMs: 0, finalizers: [], spec: spec({ ownerId: otherOwner.ownerId }) }),
+    );
+    world.restart();
+    world.workload = unread;
+    await world.settle(61_000);
+    expect([world.farm?.status.inventory, world.farm?.status.desired]).toEqual([inventory, 1]);
+  });
+
+  test("a pod that only looks as if a custom resource had made it is not the farm's", async () => {
+    const rollout = { apiVersion: "argoproj.io/v1alpha1", kind: "Rollout", name: "shop" };
+    world.workload = { ...unread, reason: "Forbidden" };
+    world.respec({ registration: "Application", members: [{ name: "live", workloadRef: rollout }] });
+    world.put(pod({ name: "shop-db-0", controller: { ...set, name: "shop-db", uid: "s" } }));
+    await world.settle(61_000);
+    expect([world.farm?.status.servers ?? [], world.farm?.status.desired]).toEqual([[], 0]);
+  });
+});

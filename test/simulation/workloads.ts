@@ -116,8 +116,8 @@ export function makePod(truth: Truth, cluster: string, workload: WorkloadObject,
 }
 
 export const controllerOf = ({ kind, name, uid }: WorkloadObject): NonNullable<PodObject["controller"]> => ({
-  ...{ apiVersion: "apps/v1", name, uid },
-  kind: kind === "Deployment" ? "ReplicaSet" : "StatefulSet",
+  ...{ apiVersion: "apps/v1", uid },
+  ...(kind === "Deployment" ? { kind: "ReplicaSet", name: `${name}-6f7c9d5b8` } : { kind: "StatefulSet", name }),
 });
 
 /** Pods whose controller is gone go too; a namespace takes everything in it along. */
