@@ -11,7 +11,12 @@ import { FakeWorld } from "./fakeWorld.ts";
 let world: FakeWorld;
 const names = (): readonly string[] => world.rows.map(({ name }) => name);
 const finalizers = (): readonly string[] | undefined => world.farm?.finalizers;
-const left = (): readonly string[] => world.events.filter(({ reason }) => reason === "ServersLeft").map(({ note }) => note);
+const next = " Delete those that no process uses in the administration.";
+/** What is told of rows that are left, without what to do next. */
+const left = (): readonly string[] =>
+  world.events
+    .filter(({ reason }) => reason === "ServersLeft")
+    .map(({ note }) => (note.endsWith(next) ? note.slice(0, -next.length) : `${note} (and nothing to do)`));
 const deleteFarm = (): void => world.change({ deletionAtMs: world.clock.now() });
 
 beforeEach(() => {
