@@ -13,7 +13,7 @@
 //   any other                                  -                              count
 //   none                                       alive                          Pending: the application has not registered it yet
 
-import { approvalOf } from "./approval.ts";
+import { approvalOf, isPublished } from "./approval.ts";
 import { desiredServers, wantsRow } from "./desired.ts";
 import type { ClaimedPod, Desired } from "./desired.ts";
 import { isWrittenDown, matchRows, stored, withoutUnseenEnds } from "./inventory.ts";
@@ -29,7 +29,7 @@ import { judgeOurRows } from "./rows.ts";
 import { nodeLostMs } from "./rowVerdict.ts";
 import type { RowVerdict } from "./rowVerdict.ts";
 import { renderNamePattern } from "./serverName.ts";
-import { setThatWants } from "./statefulSet.ts";
+import { isUnread, setThatWants } from "./statefulSet.ts";
 import { whereabouts } from "./whereabouts.ts";
 
 /** The reason of a pod whose application has not registered itself yet. */
@@ -218,10 +218,9 @@ function silenceLeftMs(row: ServerRow, observation: Observation, since: FarmMemo
  */
 function judgeUnknownRows(observation: Observation, memory: FarmMemory, matches: RowMatches, { rows }: TableRead): readonly Verdict[] {
   const isCandidate = mayBeLeftBehind(observation);
-  const published = new Set((observation.farm.status.plan?.unexplained ?? []).map(({ serverID }) => serverID));
   const isWanted = (row: ServerRow): boolean => {
     const set = setThatWants(row.name, undefined, observation);
-    return set !== undefined && !(set.unreadSinceMs !== undefined && published.has(row.serverID));
+    return set !== undefined && !(isUnread(set) && isPublished(observation.farm, row));
   };
   return rows
     .filter((row) => isCandidate(row) && matches.podsOf(row).length === 0 && !isWanted(row))

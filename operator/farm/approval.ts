@@ -104,6 +104,10 @@ export function publicationOf(publishing: Publishing): Publication | undefined {
   return { ...withoutKeys(published), approved: { digest: published.digest, until: timestamp(nowWallMs + approvalMs) } };
 }
 
+/** A person may have been shown that the row waits for an approval. */
+export const isPublished = ({ status }: Pick<WebFarm, "status">, { serverID }: Pick<ServerRow, "serverID">): boolean =>
+  status.plan?.unexplained?.some((one) => one.serverID === serverID) ?? false;
+
 interface KnownPublication extends Publication {
   readonly keys: ReadonlySet<ApprovedRow>;
 }

@@ -1,13 +1,13 @@
 // Which pods are this farm's, under which server name each, and who holds a name that two pods want. It decides nothing about rows.
 
 import { hasEnded, isAlive } from "./hasEnded.ts";
-import { kinship, podHash, readMark } from "./mark.ts";
+import { podHash, podsWithRows, readMark } from "./mark.ts";
 import type { FarmKey, Pod, PodHash, ServerName, ServerRow } from "./model.ts";
 import type { MemberObservation, Observation } from "./observation.ts";
 import { matches } from "./selector.ts";
 import { comparable, renderServerName } from "./serverName.ts";
 import type { Rendered } from "./serverName.ts";
-import { isSurelyOf, isUnanswered, isUnknown } from "./unread.ts";
+import { isSurelyOf, isUnanswered, isUnknown, workloadRefs } from "./unread.ts";
 
 export interface ClaimedPod {
   readonly pod: Pod;
@@ -39,7 +39,7 @@ export function desiredServers(
   const claimed: ClaimedPod[] = [];
   const taken: { pod: Pod; by: FarmKey }[] = [];
   const undecided: { pod: Pod; by: FarmKey }[] = [];
-  const registered = new Set(rows.flatMap((row) => podOf(row, observation) ?? []));
+  const registered = podsWithRows(rows, observation.identity);
   const remembered = new Set(observation.farm.status.inventory?.map(({ podUID }) => podUID)); // where the application registers itself
   for (const pod of observation.pods.pods) {
     if (hasEnded(pod)) continue;
@@ -56,20 +56,12 @@ export function desiredServers(
   return { claimed, holders: holdersOf(claimed, rows, nameOf), taken, undecided };
 }
 
-function podOf(row: ServerRow, { identity }: Observation): PodHash | undefined {
-  const kin = kinship(row, identity);
-  return kin.kind === "ours" ? kin.pod : undefined;
-}
-
 /**
  * The first member that selects the pod. One that could not be read yet stands in its order too, for pods that have no row and are surely its
  * own: they wait for it, and get no other member's name.
  */
 function memberOf(pod: Pod, isRegistered: boolean, { farm, members }: Observation): MemberObservation | undefined {
-  const isIts = ({ name }: MemberObservation): boolean => {
-    const ref = farm.spec.members.find((member) => member.name === name)?.workloadRef;
-    return ref !== undefined && isSurelyOf(pod, ref);
-  };
+  const isIts = (member: MemberObservation): boolean => workloadRefs(farm.spec, [member]).some((ref) => isSurelyOf(pod, ref));
   const selects = ({ selector }: MemberObservation): boolean => selector !== undefined && matches(selector, pod.labels);
   return (
     members.find((member) => selects(member) || (!isRegistered && isUnanswered(member) && isIts(member))) ??

@@ -5,14 +5,14 @@
 
 import type { ClaimedPod } from "./desired.ts";
 import { wantsRow } from "./desired.ts";
-import { kinship } from "./mark.ts";
+import { podsWithRows } from "./mark.ts";
 import type { FarmMemory } from "./memory.ts";
 import type { Milliseconds, Pod, PodHash } from "./model.ts";
 import type { Observation } from "./observation.ts";
 import type { Plan } from "./plan.ts";
 import { permitted } from "./policy.ts";
 import type { Authority, Silence } from "./policy.ts";
-import { isUnknown, mayBeOf } from "./unread.ts";
+import { isUnknown, mayBeOf, workloadRefs } from "./unread.ts";
 
 export type GateReason = "Registered" | "Suspended" | "Observe" | "PolicyForbids" | "ReadOnly" | "Deleting" | "FailOpen";
 
@@ -29,16 +29,17 @@ export interface Gates {
 }
 
 export function gatesToOpen(observation: Observation, memory: FarmMemory, plan: Plan, authority: Authority): Gates {
-  const { claimed } = plan.desired;
   const isClosed = ({ pod }: { readonly pod: Pod }): boolean => pod.gate === "closed" && wantsRow({ pod });
-  const closed = claimed.filter(isClosed);
+  const closed = plan.desired.claimed.filter(isClosed);
   const orphans = orphansOf(observation, plan).filter((pod) => isClosed({ pod }));
   if (closed.length + orphans.length === 0) return { open: [] };
   const registered = registeredPods(observation);
   const open: GateOpening[] = [];
   const waiting: Pod[] = orphans;
   for (const claim of closed) {
-    const cause = causeOf(claim, observation, plan, authority, registered);
+    const cause = registered.has(claim.hash)
+      ? registeredCause
+      : (farmsCause(observation, authority) ?? policyCause(plan, authority, claim));
     if (cause === undefined) waiting.push(claim.pod);
     else open.push({ pod: claim.pod, ...cause });
   }
@@ -54,38 +55,19 @@ export function gatesToOpen(observation: Observation, memory: FarmMemory, plan: 
 
 /** Pods that nobody has and that may be those of a member which could not be read: whosever they are, a fault closes no gate for ever. */
 function orphansOf({ farm, members, pods }: Observation, { desired }: Plan): Pod[] {
-  const unread = new Set(members.filter(isUnknown).map(({ name }) => name));
-  if (unread.size === 0) return [];
-  const refs = farm.spec.members.flatMap(({ name, workloadRef }) => (unread.has(name) ? (workloadRef ?? []) : []));
+  const refs = workloadRefs(farm.spec, members.filter(isUnknown));
+  if (refs.length === 0) return [];
   const had = new Set([...desired.claimed, ...desired.taken, ...desired.undecided].map(({ pod }) => pod.uid));
   return pods.pods.filter((pod) => !had.has(pod.uid) && refs.some((ref) => mayBeOf(pod, ref)));
 }
 
 type Cause = Omit<GateOpening, "pod">;
 
-/** Why the gate opens at once. */
-function causeOf(
-  claim: ClaimedPod,
-  observation: Observation,
-  plan: Plan,
-  authority: Authority,
-  registered: ReadonlySet<PodHash>,
-): Cause | undefined {
-  if (registered.has(claim.hash)) return registeredCause;
-  return farmsCause(observation, authority) ?? policyCause(plan, authority, claim);
-}
-
 const registeredCause: Cause = { reason: "Registered", message: "The pod's row in CMS_WebFarmServer is committed." };
 
 /** The pods for which a row of this farm is committed, as last read. */
 export function registeredPods({ table, identity }: Pick<Observation, "table" | "identity">): ReadonlySet<PodHash> {
-  if (table.kind !== "read") return new Set();
-  return new Set(
-    table.read.rows.flatMap((row) => {
-      const kin = kinship(row, identity);
-      return kin.kind === "ours" ? [kin.pod] : [];
-    }),
-  );
+  return podsWithRows(table.kind === "read" ? table.read.rows : [], identity);
 }
 
 /** The farm as a whole may not write. */

@@ -87,6 +87,15 @@ export function kinship(row: Pick<ServerRow, "name" | "guid">, identity: MarkIde
   return found;
 }
 
+/** The pods whose mark a row of this owner and cluster has. */
+export const podsWithRows = (rows: readonly Pick<ServerRow, "name" | "guid">[], identity: MarkIdentity): ReadonlySet<PodHash> =>
+  new Set(
+    rows.flatMap((row) => {
+      const kin = kinship(row, identity);
+      return kin.kind === "ours" ? [kin.pod] : [];
+    }),
+  );
+
 const foreign: RowKinship = { kind: "foreign" };
 
 function kinshipOf(row: Pick<ServerRow, "name" | "guid">, identity: MarkIdentity): RowKinship {

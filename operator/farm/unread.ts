@@ -4,7 +4,7 @@
 
 import type { Pod } from "./model.ts";
 import type { MemberObservation } from "./observation.ts";
-import type { WorkloadRef } from "./resource.generated.ts";
+import type { WebFarmSpec, WorkloadRef } from "./resource.generated.ts";
 
 /** The API server did answer, and what it said has no pods before a person changes something. */
 const answers: ReadonlySet<string> = new Set(["KindNotFound", "KindNotScalable", "EmptySelector", "InvalidSelector"]);
@@ -15,6 +15,12 @@ export const isUnknown = ({ workload, selector }: MemberObservation): boolean =>
 /** Of those, one that was not answered: as soon as it can be read it may have pods that others would take meanwhile. */
 export const isUnanswered = (member: MemberObservation): boolean =>
   isUnknown(member) && member.workload.kind === "unknown" && !answers.has(member.workload.reason);
+
+/** The workloads that these members name. */
+export function workloadRefs({ members }: Pick<WebFarmSpec, "members">, of: readonly MemberObservation[]): readonly WorkloadRef[] {
+  const names = new Set(of.map(({ name }) => name));
+  return members.flatMap(({ name, workloadRef }) => (names.has(name) ? (workloadRef ?? []) : []));
+}
 
 /** What a Deployment adds to its name for its ReplicaSets: letters that make no words. */
 const replicaSetSuffix = /^-[bcdfghjklmnpqrstvwxz2456789]+$/;

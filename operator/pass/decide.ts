@@ -2,9 +2,10 @@
 // rests on pings, and asks again what is wanted where pods are missed.
 
 import { awaitedRowsMs } from "../farm/application.ts";
+import { isPublished } from "../farm/approval.ts";
 import { usersOf } from "../farm/inventory.ts";
 import { remember } from "../farm/memory.ts";
-import type { Milliseconds, ServerRow } from "../farm/model.ts";
+import type { Milliseconds } from "../farm/model.ts";
 import type { Observation } from "../farm/observation.ts";
 import { planFarm } from "../farm/plan.ts";
 import type { Plan } from "../farm/plan.ts";
@@ -52,14 +53,11 @@ function freshForMs({ plan, authority, observation }: Decision, { memory }: Farm
   const needsPings =
     removals.some(({ evidence }) => isApplications || evidence === "missing" || evidence === "surplus") ||
     marks.some(({ kind }) => kind === "takeOver") ||
-    plan.blocked.some((row) => isApplications && !isPublished(observation, row)); // before a person is asked
+    plan.blocked.some((row) => isApplications && !isPublished(observation.farm, row)); // before a person is asked
   if (needsPings) return justNowMs;
   const isRead = isApplications && observation.table.kind === "read";
   return (isRead ? awaitedRowsMs(plan.servers, observation, memory) : undefined) ?? Infinity;
 }
-
-const isPublished = ({ farm }: Observation, { serverID }: ServerRow): boolean =>
-  (farm.status.plan?.unexplained ?? []).some((one) => one.serverID === serverID);
 
 function decideOn({ observation, database }: Observed, state: FarmState): Decision {
   const remembered = remember(state.memory, observation);

@@ -15,7 +15,6 @@ import type { Pass } from "./writing.ts";
 
 /** More single reads than this are one consistent LIST. */
 const mostSingleReads = 20;
-
 export interface LiveNeeds {
   /** Of the rows that may go or begin to wait, and of the pods that are to get a row. */
   readonly names: ReadonlySet<string>;

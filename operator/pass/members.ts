@@ -7,7 +7,7 @@ import type { FarmKey, LabelSelector, Milliseconds, Pod, PodUid, WebFarm, Worklo
 import type { MemberObservation, OrdinalRange } from "../farm/observation.ts";
 import type { Member, WorkloadRef } from "../farm/resource.generated.ts";
 import { matches } from "../farm/selector.ts";
-import { isSurelyOf, isUnanswered } from "../farm/unread.ts";
+import { isSurelyOf, isUnanswered, workloadRefs } from "../farm/unread.ts";
 import type { Cluster } from "./ports.ts";
 
 export interface Members {
@@ -98,8 +98,7 @@ export function createMembers({
       for (const other of older.toSorted((a, b) => (isOlder(b, a) ? -1 : 1))) {
         const observed = await resolve(other, "settled", signal);
         const selectors = observed.flatMap(({ selector }) => selector ?? []);
-        const unanswered = new Set(observed.filter(isUnanswered).map(({ name }) => name));
-        const refs = other.spec.members.flatMap(({ name, workloadRef }) => (unanswered.has(name) ? (workloadRef ?? []) : []));
+        const refs = workloadRefs(other.spec, observed.filter(isUnanswered));
         for (const pod of pods) {
           if (selectors.some((selector) => matches(selector, pod.labels))) taken.set(pod.uid, other.key);
           if (refs.some((ref) => isSurelyOf(pod, ref))) unread.set(pod.uid, other.key);

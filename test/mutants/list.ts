@@ -168,15 +168,15 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "open the gate before the commit",
     file: "operator/farm/gates.ts",
-    find: "if (registered.has(claim.hash)) return registeredCause;",
-    plant: "if (registered.has(claim.hash) || plan.inserts.some((insert) => insert.claim.hash === claim.hash)) return registeredCause;",
+    find: "    const cause = registered.has(claim.hash)\n",
+    plant: "    const cause = registered.has(claim.hash) || plan.inserts.some((insert) => insert.claim.hash === claim.hash)\n",
     killedBy: "test/farm/gates.test.ts",
   },
   {
     name: "open the gate for the predecessor's row",
     file: "operator/farm/gates.ts",
-    find: "if (registered.has(claim.hash)) return registeredCause;",
-    plant: "if (registered.has(claim.hash) || plan.marks.some((mark) => mark.claim.hash === claim.hash)) return registeredCause;",
+    find: "    const cause = registered.has(claim.hash)\n",
+    plant: "    const cause = registered.has(claim.hash) || plan.marks.some((mark) => mark.claim.hash === claim.hash)\n",
     killedBy: "test/farm/gates.test.ts",
   },
   {
